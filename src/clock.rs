@@ -1,5 +1,5 @@
-//! The only reader of the wall clock and of the system's randomness. Pure code receives both as
-//! arguments. Deadlines and pauses use monotonic `Instant`s where they are needed.
+//! The only module that reads the wall clock and the system's randomness. Pure code receives both
+//! as arguments. Code with a deadline or a pause reads the monotonic clock itself, as an `Instant`.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::domain::Timestamp;
 
-/// The source of the current time.
+/// A clock that code asks for the current time.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The system's clock.
@@ -22,7 +22,7 @@ impl Clock {
         Self::Set(Arc::new(Mutex::new(instant)))
     }
 
-    /// Returns the current instant.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => system_now(),
@@ -30,7 +30,7 @@ impl Clock {
         }
     }
 
-    /// Sets a fixed clock to another instant. Has no effect on the system's clock.
+    /// Sets a fixed clock to another instant. Does nothing if this is the system's clock.
     pub fn set(&self, to: Timestamp) {
         if let Self::Set(instant) = self {
             *instant.lock() = to;
@@ -47,7 +47,7 @@ pub fn system_now() -> Timestamp {
 /// Returns `N` random bytes, for ids and keys.
 ///
 /// # Errors
-/// The system has no randomness.
+/// Fails if the system has no randomness.
 pub fn fresh_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0_u8; N];
     getrandom::fill(&mut bytes)?;
@@ -55,7 +55,8 @@ pub fn fresh_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
 }
 
 /// Returns a random number, uniform over `u32`. Returns `u32::MAX / 2` if the system has no
-/// randomness, because the number only spreads waits.
+/// randomness. That is good enough for the callers, which spread waits and choose between two
+/// halves.
 pub fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }

@@ -2,12 +2,13 @@
 //!
 //! ARCHITECTURE.md lists the modules, and which of them may import which. A test checks this.
 
-// These macros panic if the output is closed or the disk is full. `outln!` and `errln!` do not.
+// `println!` and `eprintln!` panic if the output is closed or the disk is full. `outln!` and
+// `errln!` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 // The use cases. `app.rs` shows the path of a delivery, from verification to answer.
 pub mod app;
-// Reads the system's clock and its randomness, which no other module does.
+// The only module that reads the system's clock and its randomness.
 pub mod clock;
 // The cloud's API: signing, actions, errors, pacing, credentials. Builds the HTTP client.
 pub mod cloud;
@@ -27,7 +28,7 @@ pub mod mapping;
 mod notify;
 // Computes the calls that a request needs, and the next step after each answer. Pure.
 pub mod plan;
-// Decides with Cedar whether a request is allowed; only this module can make an `Approved`. Pure.
+// Decides with Cedar whether a request is allowed. Only this module can create an `Approved`. Pure.
 pub mod policy;
 // Logs, metrics and traces.
 pub mod telemetry;

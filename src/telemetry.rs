@@ -1,6 +1,6 @@
 //! Logs, metrics and traces. In: events, counts, spans. Out: lines on stderr and stdout,
 //! Prometheus' text format, OTLP. No field of an event or a span contains a secret or the body of a
-//! delivery. Of a delivery's headers, fields contain at most ids and a refused media type.
+//! delivery. The only headers of a delivery that appear in fields are ids and a refused media type.
 
 #[cfg(feature = "otlp")]
 mod lost_spans;
@@ -42,11 +42,11 @@ spelled! {
 }
 
 impl LogFormat {
-    /// Returns the format that `SHAREHOOK_LOG` or else `AWS_LAMBDA_LOG_FORMAT` names. If neither
-    /// does: JSON on a host, text for commands.
+    /// Returns the format that `SHAREHOOK_LOG` names, or else the one that `AWS_LAMBDA_LOG_FORMAT`
+    /// names. If neither names a format, returns `Json` on a host and `Text` for a command.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
-        // In upper or lower case: Lambda writes `JSON` and `Text`.
+        // Ignore the case, because Lambda writes `JSON` and `Text`.
         let read = |name: &str| variable(name)?.to_ascii_lowercase().parse().ok();
         let usual = if on_host { Self::Json } else { Self::Text };
         written.into_iter().find_map(read).unwrap_or(usual)
@@ -64,7 +64,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
-            // Leave out the current span, which the list of spans includes.
+            // The list of spans already includes the current span.
             .with_current_span(false)
             .with_writer(|| LogLine { ansi: false })
             .boxed(),
@@ -80,14 +80,14 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
     };
     #[cfg(not(feature = "otlp"))]
     let installed = registry().with(filter).with(log).try_init();
-    // The log leaves out the spans of steps, which are for the collector. The collector's spans do
-    // not depend on the log's level.
+    // The spans of steps are meant for the collector, so the log layer leaves them out. The level
+    // filter applies only to the log layer, so the collector gets its spans at every log level.
     #[cfg(feature = "otlp")]
     let installed = {
         let steps = filter_fn(|data| !(data.is_span() && data.fields().field("step").is_some()));
         let log = log.with_filter(filter.and(steps));
         registry().with(log).with(otlp::layer()).try_init()
     };
-    // Ignore the error of a second subscriber, which tests install.
+    // In tests, a subscriber may already be installed.
     drop(installed);
 }

@@ -1,12 +1,13 @@
-//! The table of metrics: names, kinds, labels, help. All outputs and the alarms of `template.yaml`
-//! follow it. Labels come from closed sets or from the configuration, never from a delivery.
+//! The table of metrics: names, kinds, labels, help. All outputs follow this table, and so do the
+//! alarms in `template.yaml`. The values of labels come from closed sets or from the configuration,
+//! never from a delivery.
 
 use crate::domain::spelled;
 
 spelled! {
-    /// What a metric's values mean, as Prometheus spells it.
+    /// The kind of a metric, spelled as Prometheus spells it.
     Kind {
-        /// Only grows, from zero at the start of the process.
+        /// A number that is zero at the start of the process, and never decreases.
         Counter = "counter",
         /// The value that was set last.
         Gauge = "gauge",
@@ -20,15 +21,15 @@ spelled! {
 pub struct Definition {
     /// The metric's name in every output.
     pub name: &'static str,
-    /// What the metric's values mean.
+    /// The kind of the metric.
     pub kind: Kind,
     /// The names of the metric's labels.
     pub labels: &'static [&'static str],
-    /// What the metric shows, as one sentence for people.
+    /// A sentence for people that says what the metric shows.
     pub help: &'static str,
 }
 
-/// Declares the metrics: the enum, the list of all, and the definition of each.
+/// Declares the enum `Metric`, the list of all metrics, and the definition of each.
 macro_rules! metrics {
     ($($metric:ident: $kind:ident $name:literal $labels:tt $help:literal;)+) => {
         /// A metric.
@@ -100,7 +101,7 @@ metrics! {
 }
 
 impl Definition {
-    /// Returns the metric's unit in CloudWatch. For Prometheus the name shows the unit.
+    /// Returns the metric's unit in CloudWatch. In Prometheus, the metric's name shows the unit.
     pub fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Counter => "Count",
@@ -111,7 +112,7 @@ impl Definition {
 }
 
 spelled! {
-    /// The result of a request of a delivery, or of a delivery without a request.
+    /// The result of one request in a delivery. A delivery without any request also has one result.
     DeliveryResult {
         /// Every item succeeded.
         Completed = "completed",
@@ -121,23 +122,23 @@ spelled! {
         Failed = "failed",
         /// The policies denied the request.
         Denied = "denied",
-        /// There is no request to carry out: the map found none, the event names no instance, the
-        /// program only plans, or the delivery was a handshake or about a subscription.
+        /// There is no request to carry out: the map returned none, the event names no instance,
+        /// the program only plans, or the delivery was a handshake or about a subscription.
         Ignored = "ignored",
-        /// The request, or the event that names an instance, is not finished. The journal has it,
-        /// unless the program only plans.
+        /// The work on the request, or on the event that names an instance, is not finished. It is
+        /// recorded in the journal, unless the program only plans.
         Pending = "pending",
         /// The journal knows the request or event from an earlier delivery.
         Duplicate = "duplicate",
-        /// The delivery has a known identity and other content.
+        /// An earlier request had the same identity, but different content.
         Conflict = "conflict",
         /// The delivery failed authentication, names no configured source, or has an origin that no
         /// source lists.
         Unauthorised = "unauthorised",
-        /// The media type is not supported; or the delivery was verified, but is unreadable,
-        /// unmappable or invalid.
+        /// The media type is not supported, or a verified delivery could not be read, mapped, or
+        /// turned into a valid request.
         Invalid = "invalid",
-        /// Refused because its source has too many unfinished requests.
+        /// The delivery was refused because its source has too many unfinished requests.
         Busy = "busy",
         /// The delivery cannot be handled now, for example because the journal cannot be reached.
         Unavailable = "unavailable",

@@ -1,6 +1,6 @@
 //! The values of a process's metrics. In: counts, gauges, durations. Out: Prometheus' text format,
-//! and lines in CloudWatch's embedded metric format with the counters that grew and the gauges
-//! without labels that were set since the last lines. `metric.rs` defines the metrics.
+//! OTLP, and lines in CloudWatch's embedded metric format. The lines for CloudWatch have only what
+//! changed since the previous lines. `metric.rs` defines the metrics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,8 +18,8 @@ pub(super) const BUCKETS: [f64; 12] = [
 ];
 /// The namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "sharehook";
-/// The only label that becomes a dimension in CloudWatch, which charges for each combination of
-/// labels. Its values are a closed set.
+/// The only label that becomes a dimension in CloudWatch, because CloudWatch charges for each
+/// combination of dimensions. The values of this label are a closed set.
 const DIMENSION: &str = "result";
 
 /// The metrics of a process.
@@ -29,9 +29,9 @@ pub struct Metrics(Mutex<Series>);
 #[derive(Debug, Default)]
 struct Series {
     values: BTreeMap<(Metric, Vec<String>), Value>,
-    /// For each counter and result, the total up to the last lines for CloudWatch.
+    /// The total of each counter and result at the last call of `lines_for_cloudwatch`.
     sent: BTreeMap<(Metric, Option<String>), f64>,
-    /// Gauges without labels that were set since the last lines for CloudWatch.
+    /// The gauges without labels that were set since the last call of `lines_for_cloudwatch`.
     fresh: BTreeMap<Metric, f64>,
 }
 
@@ -44,8 +44,8 @@ pub(super) enum Value {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
-    /// The number of durations in each bucket, without those of the smaller buckets. Durations
-    /// above the last bound are only in `count` and `sum`.
+    /// The number of durations in each bucket. A duration counts only in the smallest bucket that
+    /// it fits. A duration above the last bound is in no bucket, only in `count` and `sum`.
     pub(super) counts: [u64; BUCKETS.len()],
     pub(super) count: u64,
     pub(super) sum: f64,
@@ -61,12 +61,13 @@ impl Metrics {
         });
     }
 
-    /// Shows a counter as zero until it is counted: a rate needs a value before the first increase.
+    /// Creates a counter with the value zero, unless it already has a value. A monitoring system
+    /// can compute the first increase only if it has seen a value before.
     pub fn begin(&self, metric: Metric, labels: &[&str]) {
         self.change(metric, labels, Value::Number(0.0), |_| {});
     }
 
-    /// Changes a value. A new value begins as `first`.
+    /// Changes a value with `how`. If there is no value yet, starts with `first`.
     fn change(&self, metric: Metric, labels: &[&str], first: Value, how: impl FnOnce(&mut Value)) {
         let mut series = self.0.lock();
         how(series.values.entry(key(metric, labels)).or_insert(first));
@@ -75,7 +76,8 @@ impl Metrics {
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], number: f64) {
         let mut series = self.0.lock();
-        // A gauge has one set of labels at a time, such as the current digest of the policies.
+        // Remove the old value even if its labels differ. For example, `PolicyInfo` shows only the
+        // current digest of the policies.
         series.values.retain(|(known, _), _| *known != metric);
         series
             .values
@@ -85,7 +87,7 @@ impl Metrics {
         }
     }
 
-    /// Removes a gauge whose value cannot be known now.
+    /// Removes a gauge whose value is no longer known.
     pub fn forget(&self, metric: Metric) {
         let mut series = self.0.lock();
         series.values.retain(|(known, _), _| *known != metric);
@@ -126,7 +128,6 @@ impl Metrics {
         text
     }
 
-    /// Returns every value, for OTLP.
     #[cfg(feature = "otlp")]
     pub(super) fn all(&self) -> Vec<(Metric, Vec<String>, Value)> {
         let mut series = self.0.lock();
@@ -183,7 +184,7 @@ impl Series {
         }
     }
 
-    /// Returns the counters by metric and result, summed over their other labels.
+    /// Returns the total of each counter and result, summed over the counter's other labels.
     fn totals(&self) -> BTreeMap<(Metric, Option<String>), f64> {
         let mut totals = BTreeMap::new();
         for ((metric, labels), value) in &self.values {

@@ -1,6 +1,6 @@
 //! Output that never makes the service wait: log lines on stderr, copies of evidence and metrics on
-//! stdout. In: whole lines. Out: the lines, written by one thread per kind of line. A line without
-//! room is dropped and counted.
+//! stdout. In: whole lines. Out: the lines. Each kind of line has a bounded queue, and a thread
+//! that writes it. A line that finds no room in its queue is dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,28 +10,29 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{Timestamp, is_invisible};
 
-/// Maximum number of bytes that wait to be written, per kind of line.
+/// Maximum number of bytes in the queue of one kind of line.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes that a waiting line takes besides its text.
+/// The memory that a queued line takes in addition to its text, in bytes.
 const LINE_OVERHEAD: usize = 64;
-/// Maximum number of bytes of lines that are written together. A pipe takes them in one piece
-/// (`PIPE_BUF`), so that other writers of the pipe split no line. A longer line is written alone.
+/// Maximum size of several lines that are written together. A pipe accepts up to `PIPE_BUF` bytes
+/// (4,096 on Linux) in one piece, so another writer of the pipe cannot write into the middle of a
+/// line. A longer line is written alone.
 const MAX_BATCH_BYTES: usize = 4_096;
-/// Pause after a write if no line waits. Lines that arrive during the pause are written together,
-/// and need not wake the thread.
+/// How long the thread pauses after a write if the queue is empty. Lines that arrive during the
+/// pause are written together, and the thread is not woken for each of them.
 const GATHER: Duration = Duration::from_micros(250);
-/// Maximum time that a flush waits, for example for a stream that no process reads.
+/// Maximum time that a flush waits. Without a limit, it would never end if the other end of a pipe
+/// is not read.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often a flush checks whether everything is written.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 static LOG: OnceLock<Output> = OnceLock::new();
 static EVIDENCE: OnceLock<Output> = OnceLock::new();
-/// Lines with metrics. They go to stdout, like the copies of records in `EVIDENCE`. A lost line
-/// counts as a lost log line, not as a lost copy of a record.
+/// Lines with metrics. They go to stdout like the copies of records in `EVIDENCE`, but have a queue
+/// of their own: a dropped line with metrics counts as a dropped log line, not as a dropped copy.
 static METRICS: OnceLock<Output> = OnceLock::new();
 
-/// The queue of one kind of line, and the counts of its bytes and of its lost lines.
+/// The queue of one kind of line, its size in bytes, and the number of dropped lines.
 struct Output {
     lines: Sender<Vec<u8>>,
     queued: Arc<AtomicUsize>,
@@ -60,7 +61,7 @@ impl Output {
                         batch.extend(line);
                     }
                 }
-                // A closed pipe does not stop the service.
+                // If the pipe is closed, count the lines as dropped, and let the service continue.
                 if stream
                     .write_all(&batch)
                     .and_then(|()| stream.flush())
@@ -105,8 +106,8 @@ fn cost(line: &[u8]) -> usize {
     line.len().saturating_add(LINE_OVERHEAD)
 }
 
-/// Writes a copy of a journal record to stdout, for the host's log. A time and a level precede the
-/// record: a log service that filters by level would drop a line without one.
+/// Writes a copy of a journal record to stdout, for the host's log. The line starts with a time and
+/// a level, because a log service that filters by level would drop a line without a level.
 pub fn copy_evidence(now: Timestamp, record: &str) {
     let line = format!("{{\"timestamp\":\"{now}\",\"level\":\"INFO\",\"record\":{record}}}\n");
     let output = EVIDENCE.get_or_init(|| Output::start("evidence", io::stdout()));
@@ -121,8 +122,8 @@ pub fn write_metrics(lines: Vec<String>) {
     }
 }
 
-/// Waits until every line is written, for a limited time. Call this before the host freezes the
-/// process.
+/// Waits until every line is written, but at most half a second. Call this before the host freezes
+/// the process.
 pub async fn flush() {
     let began = Instant::now();
     while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
@@ -130,7 +131,8 @@ pub async fn flush() {
     }
 }
 
-/// Blocks until every line is written, for a limited time. Call this at the end of the process.
+/// Blocks until every line is written, but at most half a second. Call this at the end of the
+/// process.
 pub fn flush_at_exit() {
     let began = Instant::now();
     while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
@@ -145,8 +147,8 @@ fn is_written() -> bool {
         .all(Output::is_written)
 }
 
-/// Returns how many lines of the log and of metrics, and how many copies of evidence, were dropped
-/// or not written.
+/// Returns how many lines were dropped or could not be written: first the number of log lines and
+/// lines with metrics, then the number of copies of evidence.
 pub(super) fn dropped() -> (u64, u64) {
     let of = |output: &OnceLock<Output>| {
         let output = output.get();
@@ -155,9 +157,9 @@ pub(super) fn dropped() -> (u64, u64) {
     (of(&LOG) + of(&METRICS), of(&EVIDENCE))
 }
 
-/// Writes one log event as one line. The subscriber passes each event in one piece.
+/// Writes one log event as one line. The subscriber writes each event with one call of `write`.
 pub(super) struct LogLine {
-    /// Whether the event contains colour codes.
+    /// Whether the subscriber puts colour codes into the event.
     pub(super) ansi: bool,
 }
 
@@ -174,9 +176,9 @@ impl Write for LogLine {
     }
 }
 
-/// Returns an event as one line. Escapes, in JSON's notation, the characters that would begin
-/// another line, or that hide or reorder text. The subscriber itself escapes colour codes in values
-/// of fields.
+/// Returns an event as one line. Characters that would start another line, or that hide or reorder
+/// text, are escaped as in JSON. If `ansi` is true, colour codes are kept: the subscriber has
+/// already escaped those in the values of fields.
 fn one_line(event: &str, ansi: bool) -> String {
     let mut line = String::with_capacity(event.len() + 1);
     for c in event.trim_end_matches('\n').chars() {
@@ -203,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that takes no bytes until the other end of the channel is dropped.
+    /// A stream whose writes block until the other end of the channel is dropped.
     struct Stuck(Receiver<()>);
 
     impl Write for Stuck {
@@ -242,7 +244,7 @@ mod tests {
         })
     }
 
-    /// Stores each piece that is written to it.
+    /// A stream that stores the bytes of each write.
     #[derive(Clone, Default)]
     struct Pieces(Arc<parking_lot::Mutex<Vec<Vec<u8>>>>);
 
@@ -275,7 +277,6 @@ mod tests {
         assert!(pieces.iter().all(|piece| piece.len() <= MAX_BATCH_BYTES));
     }
 
-    /// A stream that fails each write.
     struct Closed;
 
     impl Write for Closed {
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(output.dropped.load(Ordering::Relaxed), 100);
     }
 
-    /// A line that is longer than the queue is dropped at once.
+    // The test uses lines that are longer than the queue, because those are dropped at once.
     #[test]
     fn a_dropped_line_of_metrics_is_no_lost_copy_of_a_record() {
         let long = "x".repeat(MAX_QUEUED_BYTES);

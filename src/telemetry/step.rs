@@ -12,7 +12,7 @@ spelled! {
         Resume = "resume",
         /// The sender is authenticated.
         Verify = "verify",
-        /// The map makes requests.
+        /// The map turns the event into requests.
         Map = "map",
         /// The policies decide.
         Decide = "decide",
@@ -31,8 +31,8 @@ spelled! {
     }
 }
 
-/// Returns the span of a step. Its fields except `step` are recorded once they are known. No field
-/// is secret.
+/// Returns a span for a step. All fields except `step` are empty at first, and the caller records
+/// them once they are known. No field may contain a secret.
 #[cfg(feature = "otlp")]
 pub fn step(step: Step) -> Span {
     use tracing::field::Empty;
@@ -50,7 +50,7 @@ pub fn step(step: Step) -> Span {
     )
 }
 
-/// Returns no span, because this build exports none.
+/// Returns an empty span, because this build exports no spans.
 #[cfg(not(feature = "otlp"))]
 pub fn step(_: Step) -> Span {
     Span::none()

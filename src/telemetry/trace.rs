@@ -1,6 +1,6 @@
 //! The trace to which work belongs. In: the context that a sender or a host names. Out: the context
-//! for outgoing requests. It is the current span's if spans are exported (feature `otlp`),
-//! otherwise the sender's, unchanged.
+//! for outgoing requests. If spans are exported (feature `otlp`), this is the context of the
+//! current span. Otherwise it is the context that the sender or host named, unchanged.
 
 use std::future::Future;
 
@@ -8,8 +8,9 @@ use tracing::Span;
 
 use super::trace_context::{self, TraceContext, within};
 
-/// Begins the work on an event of a host. If spans are exported and `sender` names a trace, puts
-/// `span` into that trace. Returns the context for [`within`].
+/// Begins the work on an event of a host, for which the caller has created `span`. If spans are
+/// exported and `sender` names a trace, moves `span` into that trace. Returns the context that the
+/// caller must pass to [`within`].
 pub fn begin(span: &Span, sender: Option<TraceContext>) -> Option<TraceContext> {
     #[cfg(feature = "otlp")]
     if let Some(own) = super::otlp::adopt(span, sender) {
@@ -28,7 +29,7 @@ pub fn current() -> Option<TraceContext> {
     trace_context::carried()
 }
 
-/// Carries the context of the current work into `work`, which may run in another task.
+/// Runs `work` in the context of the current work. The returned future may run in another task.
 pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
     within(current(), work)
 }

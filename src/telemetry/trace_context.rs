@@ -1,10 +1,10 @@
 //! The place of work in a distributed trace. In: W3C's header `traceparent`
-//! (www.w3.org/TR/trace-context), or X-Ray's trace header. Out: these headers for outgoing
-//! requests. A task carries the context of the delivery that it works on.
+//! (www.w3.org/TR/trace-context), or X-Ray's trace header. Out: the same headers, for outgoing
+//! requests. A task carries the context of the delivery on which it works.
 
 use std::future::Future;
 
-/// A trace, and the span of the trace under which work happens.
+/// A trace, and the span in it to which the current work belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace: u128,
@@ -18,7 +18,8 @@ tokio::task_local! {
 }
 
 impl TraceContext {
-    /// Reads `00-TRACE-SPAN-FLAGS`, or these fields of a later version.
+    /// Reads the header `traceparent`, which has the form `00-TRACE-SPAN-FLAGS`. If a later version
+    /// of the header adds fields, they are ignored. Returns `None` if the header is invalid.
     pub fn of_traceparent(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let version = lower_hex(parts.next()?, 2)?;
@@ -28,7 +29,7 @@ impl TraceContext {
         Self::new(trace, span, flags & 1 == 1).filter(|_| right)
     }
 
-    /// Reads `Root=1-TIME-REST;Parent=SPAN;Sampled=1`. Source:
+    /// Reads X-Ray's trace header, such as `Root=1-TIME-REST;Parent=SPAN;Sampled=1`. Source:
     /// docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader.
     fn of_xray(text: &str) -> Option<Self> {
         let field = |name: &str| {
@@ -45,8 +46,8 @@ impl TraceContext {
         Self::new(trace, span, field("Sampled") == Some("1"))
     }
 
-    /// Reads X-Ray's trace header. `None` if X-Ray does not record the trace: Lambda names such
-    /// traces if active tracing is off.
+    /// Reads X-Ray's trace header. Returns `None` if the header is invalid, or if X-Ray does not
+    /// record the trace. Lambda sends the header of such a trace if active tracing is off.
     pub fn of_sampled_xray(text: &str) -> Option<Self> {
         Self::of_xray(text).filter(|context| context.sampled)
     }
@@ -60,7 +61,7 @@ impl TraceContext {
         })
     }
 
-    /// Returns a new trace that begins with the span `span`.
+    /// Returns the context of a new, sampled trace that begins with the span `span`.
     #[cfg(feature = "otlp")]
     pub(super) fn beginning(trace: u128, span: u64) -> Self {
         Self {
@@ -70,7 +71,7 @@ impl TraceContext {
         }
     }
 
-    /// The same trace with another span.
+    /// Returns the context of another span in the same trace.
     #[cfg(feature = "otlp")]
     pub(super) fn under(self, span: u64) -> Self {
         Self { span, ..self }
@@ -81,7 +82,6 @@ impl TraceContext {
         self.span
     }
 
-    /// Whether the trace is recorded.
     #[cfg(feature = "otlp")]
     pub(super) fn is_sampled(self) -> bool {
         self.sampled
@@ -121,7 +121,8 @@ fn lower_hex(text: &str, digits: usize) -> Option<u128> {
     right.then(|| u128::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Runs `work` with a context. Without one, `work` keeps the context that the task carries.
+/// Runs `work` with `context`. If `context` is `None`, `work` keeps the context that the task
+/// already carries.
 pub async fn within<F: Future>(context: Option<TraceContext>, work: F) -> F::Output {
     match context {
         Some(context) => CARRIED.scope(context, work).await,
@@ -129,7 +130,7 @@ pub async fn within<F: Future>(context: Option<TraceContext>, work: F) -> F::Out
     }
 }
 
-/// Returns the context that the task carries.
+/// Returns the context that the current task carries.
 pub(super) fn carried() -> Option<TraceContext> {
     CARRIED.try_with(|context| *context).ok()
 }

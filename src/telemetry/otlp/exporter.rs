@@ -1,6 +1,6 @@
 //! Sends spans and metrics to the collector. In: queued spans, the current metrics. Out: HTTP
-//! requests, one at a time. If the collector is slow, down or busy, spans are sent again later.
-//! Spans that the collector refuses are dropped and counted.
+//! requests, one at a time. If the collector is slow, down or busy, the exporter sends the spans
+//! again later. Spans that the collector refuses are dropped and counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,26 +18,26 @@ use crate::domain::Timestamp;
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
 
-/// Pause after a failure of the collector. During it, a function sends nothing, and a server sends
-/// at its regular times only, even if a batch is full.
+/// How long the exporter holds back after a request failed. During this time a function sends
+/// nothing, and a server sends only at its regular times, not as soon as a batch is full.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
 enum End {
-    /// The collector took the request, but rejected this number of spans.
+    /// The collector accepted the request, but rejected this number of its spans.
     Accepted(u64),
-    /// The collector may take the request later, as after a 503.
+    /// The request failed for this reason. It may succeed later, for example after a 503.
     Retry(String),
-    /// The collector will never take the request.
+    /// The collector refused the request for this reason, and would refuse it again.
     Refused(String),
 }
 
-/// Spans or metrics, and whether the newest request with them failed. A collector may take spans
-/// and refuse metrics, or the other way round.
+/// The state of the export of spans, or of metrics. Each has its own state, because a collector may
+/// accept spans and refuse metrics, or the other way round.
 #[derive(Debug)]
 struct Signal {
     name: &'static str,
-    /// When the newest request failed; `None` after a success.
+    /// When the newest request failed. `None` if it succeeded, or if there was no request yet.
     failed: parking_lot::Mutex<Option<Instant>>,
 }
 
@@ -51,7 +51,7 @@ impl Signal {
         *self.failed.lock() = None;
     }
 
-    /// Logs only the first failure after a success.
+    /// Notes a failure. Logs it if the request before succeeded, or if there was none.
     fn note_failure(&self, why: &str) {
         if self.failed.lock().replace(Instant::now()).is_none() {
             tracing::warn!(
@@ -74,7 +74,7 @@ pub(super) struct Exporter {
     sources: Sources,
     queue: Arc<Queue>,
     began: Timestamp,
-    /// Locked while a request is being sent.
+    /// Held while requests are sent, so that only one is sent at a time.
     sending: Mutex<()>,
     spans: Signal,
     metrics: Signal,
@@ -131,7 +131,8 @@ impl Exporter {
         }
     }
 
-    /// Sends the current values. If they do not arrive, the next values replace them.
+    /// Sends the current values. If the request fails, these values are not sent again: the next
+    /// call sends the values of its own time.
     pub(super) async fn send_metrics(&self, metrics: &Metrics) {
         let Some(url) = &self.settings.metrics else {
             return;
@@ -160,12 +161,12 @@ impl Exporter {
                     _ => End::Refused(why),
                 }
             }
-            // Leave out the URL: it may contain a password.
+            // Leave out the URL, because it may contain a password.
             Err(error) => End::Retry(error.without_url().to_string()),
         }
     }
 
-    /// Sends spans and metrics, for at most `longest` together.
+    /// Sends the spans, then the metrics. Gives up after `longest`.
     pub(super) async fn send_all(&self, metrics: &Metrics, longest: Duration) {
         let end = Instant::now() + longest;
         let late = "no answer in time";
@@ -176,15 +177,15 @@ impl Exporter {
         }
     }
 
-    /// Whether the newest request with spans, or the newest one with metrics, failed less than
+    /// Whether the newest request with spans or the newest request with metrics failed less than
     /// `REST` ago.
     pub(super) fn rests(&self) -> bool {
         self.spans.failed_just_now() || self.metrics.failed_just_now()
     }
 }
 
-/// Returns how many spans a partial success rejected. The count is a number, or text, as OTLP's
-/// JSON writes 64-bit integers.
+/// Returns how many spans the collector rejected, according to its response. The response may have
+/// this count as a number, or as text, because OTLP's JSON writes 64-bit integers as text.
 fn rejected(answer: &[u8]) -> u64 {
     let answer: Json = serde_json::from_slice(answer).unwrap_or_default();
     let rejected = answer.pointer("/partialSuccess/rejectedSpans");
@@ -204,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// An exporter to a collector that takes metrics and refuses spans.
+    /// Returns an exporter whose collector accepts metrics and refuses spans with status 404.
     async fn exporter_of_metrics() -> Exporter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = format!("http://{}", listener.local_addr().unwrap());

@@ -17,7 +17,6 @@ const CLIENT: u8 = 3;
 const STATUS_ERROR: u8 = 2;
 const CUMULATIVE: u8 = 2;
 
-/// Encodes a span that has ended.
 pub(super) fn span(name: &'static str, recorded: Recorded, ended: Timestamp) -> Json {
     let Recorded {
         context,
@@ -47,8 +46,9 @@ fn present(mut message: Json) -> Json {
     message
 }
 
-/// Returns the kind of a span. Work on a host's event is no step and gets `SERVER`. A step gets
-/// `CLIENT` if it calls another service, otherwise `INTERNAL`.
+/// Returns the kind of a span. A span without a step is the work on an event of the host, and its
+/// kind is `SERVER`. The kind of a step is `CLIENT` if the step calls another service; otherwise it
+/// is `INTERNAL`.
 fn kind(step: Option<&str>) -> u8 {
     let Some(step) = step else {
         return SERVER;
@@ -69,7 +69,7 @@ pub(super) fn traces(resource: &Json, spans: &[Json]) -> Json {
     json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": of_scope }] })
 }
 
-/// Returns an `ExportMetricsServiceRequest` with these metrics, which count since `began`.
+/// Returns an `ExportMetricsServiceRequest` with these metrics, whose counts start at `began`.
 pub(super) fn metrics(
     resource: &Json,
     series: &[(Metric, Vec<String>, Value)],
@@ -137,7 +137,7 @@ fn point(
     })
 }
 
-/// Returns pairs of name and value as an OTLP list of attributes.
+/// Encodes pairs of name and value as an OTLP list of attributes.
 pub(super) fn attributes<N: AsRef<str>>(pairs: impl IntoIterator<Item = (N, Json)>) -> Json {
     let pairs = pairs.into_iter();
     pairs

@@ -1,6 +1,6 @@
 //! The layer of `tracing` that records spans. In: spans as they begin and end. Out: the spans of
-//! sampled traces, in the queue. A span belongs to the trace of the span around it, or else to the
-//! trace whose context its task carries. Otherwise it begins a trace.
+//! sampled traces, in the queue. A span joins the trace of the span around it, or else the trace
+//! whose context its task carries. If there is neither, the span starts a new trace.
 
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ impl SpanLayer {
         Self { queue, sources }
     }
 
-    /// Returns a random id. `None`, and so no span, if there are no random bytes or the id is zero.
+    /// Returns a random id. Returns `None` if the system has no randomness, or if the id is zero,
+    /// which is no valid id. The span is then not recorded.
     fn fresh(&self) -> Option<u64> {
         let id = u64::from_ne_bytes((self.sources.random)().ok()?);
         (id != 0).then_some(id)
@@ -88,8 +89,8 @@ fn recorded_around<'a, R: LookupSpan<'a>>(span: SpanRef<'a, R>) -> Option<TraceC
     span.scope().find_map(context)
 }
 
-/// Returns the context of `span`, or of the nearest recorded span around it. `None` if none is
-/// recorded.
+/// Returns the context of `span`, or of the nearest recorded span around it. Returns `None` if
+/// neither `span` nor any span around it is recorded.
 pub(in crate::telemetry) fn context_of(span: &Span) -> Option<TraceContext> {
     let found = span.with_subscriber(|(id, subscriber)| {
         let registry = subscriber.downcast_ref::<Registry>()?;
@@ -98,8 +99,9 @@ pub(in crate::telemetry) fn context_of(span: &Span) -> Option<TraceContext> {
     found.flatten()
 }
 
-/// Moves a span without children into the sender's trace, if there is a `sender`. Returns the
-/// span's context; `None` if the span is not recorded.
+/// Moves `span` into the trace of `sender`, if there is a `sender`. The span must not have children
+/// yet, because they would not move with it. Returns the context of the span, or `None` if the span
+/// is not recorded.
 pub(in crate::telemetry) fn adopt(
     span: &Span,
     sender: Option<TraceContext>,

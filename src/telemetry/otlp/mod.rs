@@ -1,13 +1,14 @@
 //! Export by OTLP over HTTP, in its JSON encoding (opentelemetry.io/docs/specs/otlp). In: the spans
-//! of `tracing` and the metrics. Out: requests to a collector. Spans wait in a bounded queue, and
-//! spans without room are dropped and counted. On a server, work never waits for the collector. A
-//! function waits for it before its answer, for a limited time.
+//! of `tracing` and the metrics. Out: requests to a collector. Spans wait in a bounded queue, and a
+//! span that finds no room there is dropped and counted. On a server, work never waits for the
+//! collector. A function waits for the collector before it answers, but only for a limited time.
 //!
-//! This code is our own. The SDK of the official crates (0.33) exports from threads that outlive an
-//! invocation, drops the spans that a busy collector did not take, shows no count of lost spans,
-//! and exports labels that no longer exist, such as the digest of replaced policies. Queue, sender,
-//! settings and both outputs of the metrics would stay our own, and each metric would also need an
-//! instrument of the SDK. The SDK would save some 160 lines, for thirteen packages.
+//! This module does not use the SDK of OpenTelemetry's official crates (0.33). The SDK exports from
+//! threads that outlive an invocation, and it drops the spans that a busy collector did not accept.
+//! It does not count lost spans. It also keeps exporting labels that no longer exist, such as the
+//! digest of replaced policies. With the SDK, we would still need our own queue, sender, settings
+//! and both outputs of the metrics, and an SDK instrument for each metric. It would save about 160
+//! lines and add thirteen packages.
 
 mod exporter;
 mod json;
@@ -53,13 +54,13 @@ pub fn configure(
         return Ok(());
     }
     let exporter = Exporter::new(settings, client()?, sources);
-    // A second call, which only tests make, changes nothing.
+    // A second call changes nothing. Only tests call this function twice.
     drop(EXPORTER.set(exporter));
     Ok(())
 }
 
-/// Returns the layer that records this program's spans for the collector. `None` without a
-/// collector for spans.
+/// Returns the layer that records this program's spans for the collector, or `None` if no collector
+/// for spans is configured.
 pub(super) fn layer<S>() -> Option<impl Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -84,16 +85,16 @@ pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Sends spans and metrics, for at most `longest` together. Sends nothing shortly after a failure
-/// of the collector.
+/// Sends spans and metrics, for at most `longest` together. Sends nothing if a request to the
+/// collector failed shortly before.
 pub async fn export_all(metrics: &Metrics, longest: Duration) {
     if let Some(exporter) = EXPORTER.get().filter(|exporter| !exporter.rests()) {
         exporter.send_all(metrics, longest).await;
     }
 }
 
-/// Waits until a batch is full. Waits forever without a collector, or if the collector failed
-/// shortly before the call.
+/// Waits until a batch is full, or returns at once if one became full since the last call. Never
+/// returns if there is no collector, or if a request to it failed shortly before this call.
 pub async fn full_batch() {
     match EXPORTER.get().filter(|exporter| !exporter.rests()) {
         Some(exporter) => exporter.queue().filled().await,
@@ -101,7 +102,8 @@ pub async fn full_batch() {
     }
 }
 
-/// Returns how often a server sends its metrics. `None` without a collector for metrics.
+/// Returns how often a server sends its metrics, or `None` if no collector for metrics is
+/// configured.
 pub fn metrics_every() -> Option<Duration> {
     EXPORTER.get()?.metrics_every()
 }

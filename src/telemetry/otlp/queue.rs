@@ -1,5 +1,6 @@
-//! The queue of the spans to send. In: spans as JSON. Out: batches. A batch that is neither
-//! delivered nor refused goes back to the queue. A span without room is dropped and counted.
+//! The queue of spans that wait to be sent. In: spans as JSON. Out: batches. The spans of a batch
+//! return to the queue unless the batch was delivered or refused. A span that finds no room in the
+//! queue is dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,9 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
 
-/// The defaults of `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
+/// OpenTelemetry's default of `OTEL_BSP_MAX_QUEUE_SIZE`.
 const MAX_QUEUED: usize = 2_048;
+/// OpenTelemetry's default of `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 const MAX_BATCH: usize = 512;
 
 #[derive(Debug)]
@@ -19,8 +21,8 @@ pub(super) struct Queue {
     filled: Notify,
 }
 
-/// Spans that are being sent. If the batch is dropped before it is delivered or refused, also in a
-/// cancelled future, its spans go back to the queue.
+/// Spans that are being sent. If the batch is dropped before it was delivered or refused, for
+/// example because a future was cancelled, its spans return to the queue.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     spans: Vec<Json>,
@@ -28,7 +30,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl Queue {
-    /// Makes an empty queue. `dropped` counts the spans that find no room or are refused.
+    /// Creates an empty queue. `dropped` counts the spans that find no room, and the spans that the
+    /// collector refuses.
     pub(super) fn new(dropped: &'static AtomicU64) -> Self {
         Self {
             spans: Mutex::default(),
@@ -49,12 +52,13 @@ impl Queue {
         }
     }
 
-    /// Waits until the queue has a full batch.
+    /// Waits until a span completes a full batch. Returns at once if that happened since the last
+    /// call, even if the batch was sent meanwhile.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 
-    /// Returns the next spans; `None` if the queue is empty.
+    /// Returns the next spans, or `None` if the queue is empty.
     pub(super) fn batch(&self) -> Option<Batch<'_>> {
         let mut waiting = self.spans.lock();
         let most = waiting.len().min(MAX_BATCH);
@@ -72,8 +76,8 @@ impl Batch<'_> {
         &self.spans
     }
 
-    /// Ends a batch that the collector took, and counts the spans of it that the collector
-    /// rejected.
+    /// Ends a batch that the collector accepted. Counts as dropped the `rejected` spans that the
+    /// collector did not want.
     pub(super) fn delivered(mut self, rejected: u64) {
         self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
         self.spans.clear();
@@ -88,7 +92,7 @@ impl Batch<'_> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.spans.lock();
-        // If room is short, only the newest spans of the batch go back.
+        // If there is not enough room, only the newest spans of the batch return to the queue.
         while let Some(span) = self.spans.pop() {
             if waiting.len() >= MAX_QUEUED {
                 self.queue.count_dropped(self.spans.len() + 1);

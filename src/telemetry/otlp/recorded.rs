@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 use crate::domain::Timestamp;
 use crate::telemetry::trace_context::TraceContext;
 
-/// A recorded span. Its context has the span's own id.
+/// A recorded span. The span id in `context` is the id of this span.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) context: TraceContext,
@@ -36,7 +36,7 @@ impl Visit for Fields {
         match field.name() {
             "step" => self.step = Some(value.to_owned()),
             "error" => self.error = Some(value.to_owned()),
-            // The exported span has its trace id already.
+            // The exported span has the trace id already, as its `traceId`.
             "trace_id" => {}
             _ => self.add(field, json!({ "stringValue": value })),
         }

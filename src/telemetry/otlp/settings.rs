@@ -1,6 +1,6 @@
 //! Reads OpenTelemetry's variables (opentelemetry.io/docs/specs/otel/protocol/exporter). In: the
-//! process's variables. Out: where spans and metrics go, and with which headers; or every problem
-//! with the variables. The value of a header may be secret, so no message shows it.
+//! process's variables. Out: the addresses and headers with which spans and metrics are sent, or
+//! every problem with the variables. The value of a header may be secret, so no message shows it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 /// The only protocol that the program speaks, by its name in the specification.
 const JSON: &str = "http/json";
 
-/// A collector, and how the program sends to it. Without an endpoint nothing is exported.
+/// The collector's addresses, and how the program sends to them.
 #[derive(Debug)]
 pub struct Settings {
     pub(super) traces: Option<Url>,
@@ -31,14 +31,14 @@ pub struct Settings {
     /// The timeout of one request.
     pub(super) timeout: Duration,
     pub(super) metrics_every: Duration,
-    /// The process that the spans and metrics come from, as OTLP's `Resource`.
+    /// OTLP's `Resource`, which describes this process.
     pub(super) resource: Json,
 }
 
 /// The variables, and the problems found in them.
 struct Reader<'v> {
     vars: &'v BTreeMap<String, String>,
-    /// Whether a variable names a collector.
+    /// Whether a variable names a collector, and its export is not switched off.
     wanted: bool,
     problems: Vec<Problem>,
 }
@@ -47,7 +47,7 @@ impl Settings {
     /// Reads the variables. `instance` distinguishes this process from others of the same service.
     ///
     /// # Errors
-    /// Every problem with the variables, unless nothing is to be exported.
+    /// Returns every problem with the variables. Ignores problems if nothing is to be exported.
     pub fn of(vars: &BTreeMap<String, String>, instance: &str) -> Result<Self, Problems> {
         let mut reader = Reader {
             vars,
@@ -69,7 +69,6 @@ impl Settings {
         Err(Problems(reader.problems))
     }
 
-    /// Whether nothing is exported.
     pub(super) fn is_off(&self) -> bool {
         self.traces.is_none() && self.metrics.is_none()
     }
@@ -82,7 +81,7 @@ impl Reader<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Whether a variable has this value. The specification ignores the case of such values.
+    /// Whether a variable has this value. Ignores the case, as the specification requires.
     fn is(&self, name: &str, value: &str) -> bool {
         self.get(name)
             .is_some_and(|text| text.eq_ignore_ascii_case(value))
@@ -92,8 +91,9 @@ impl Reader<'_> {
         self.problems.push(Problem::new(name, problem, remedy));
     }
 
-    /// Returns the endpoint of a signal: its own endpoint unchanged, or the common one with its
-    /// path. `None` if the signal is not exported or its endpoint is wrong.
+    /// Returns the address to which a signal is sent. This is the signal's own endpoint, or else
+    /// the common endpoint with `path` appended. Returns `None` if the signal is not exported or
+    /// its endpoint is wrong.
     fn endpoint(&mut self, signal: &str, path: &str) -> Option<Url> {
         let off = self.is("OTEL_SDK_DISABLED", "true")
             || self.is(&format!("OTEL_{signal}_EXPORTER"), "none");
@@ -113,7 +113,7 @@ impl Reader<'_> {
         self.wanted = true;
         let url = Url::parse(&text).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // No message shows the address: it may contain a password.
+        // Do not show the address, because it may contain a password.
         let problem = "is no http or https address".to_owned();
         if url.is_none() {
             let remedy = format!("write the collector's address, such as {example}");
