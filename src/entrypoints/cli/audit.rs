@@ -1,5 +1,5 @@
-//! `audit`: verifies and seals the journal, prints its public key and introduces a new key. The
-//! other subcommands of `audit` are in the files `audit_*.rs`.
+//! `audit`: verifies and seals the journal, prints its public key, and introduces a new key. The
+//! files `audit_*.rs` have the other subcommands of `audit`.
 
 use serde_json::json;
 
@@ -37,7 +37,7 @@ async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit,
     Ok(shown(context, &report, sealed, options))
 }
 
-/// Verifies the journal. Returns the report, and whether the seals were verified too.
+/// Verifies the journal. Returns the report, and whether the seals were also verified.
 async fn verified(
     read: &ReadJournal,
     options: &AuditVerifyOptions,
@@ -63,8 +63,8 @@ async fn verified(
     Ok((report, true))
 }
 
-/// Prints the report. `sealed` is true if the seals were verified. With the option `--sealed`, only
-/// the log's segments were verified, not the files below `requests/`.
+/// Prints the report. `sealed` says whether the seals were verified. If the user gave the option
+/// `--sealed`, only the log's segments were verified, not the files below `requests/`.
 fn shown(context: &Context, report: &Report, sealed: bool, options: &AuditVerifyOptions) -> Exit {
     let whole = report.clean();
     if context.json {

@@ -1,6 +1,7 @@
 //! `audit export`: prints the journal's records, or those of a period, as OCSF, CSV or JSON lines.
-//! Requests come in the order of `Journal::newest_first`, each with its records in order. Keeps in
-//! memory only a few segments, and the records of requests that began in older segments.
+//! Prints the requests in the order of `Journal::newest_first`, and the records of each request in
+//! order. Keeps only a few segments in memory, and the records of requests that began in older
+//! segments.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ use super::{Context, Failure};
 enum Stopped {
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The output cannot be written: the disk is full, or its reader has closed the pipe.
+    /// The output cannot be written. For example, the disk is full, or the pipe was closed.
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -36,7 +37,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
     Ok(exit)
 }
 
-/// Prints the records. Sets `exit` to a failure if some cannot be read.
+/// Prints the records. Sets `exit` to [`Exit::Failed`] if some records cannot be read.
 async fn export(
     read: &ReadJournal,
     options: &AuditExportOptions,

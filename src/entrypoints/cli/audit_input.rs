@@ -10,7 +10,7 @@ use crate::journal::log::VerifierKey;
 use super::reading::ReadJournal;
 use super::{Context, Failure};
 
-/// Size limit of a checkpoint or proof file.
+/// Maximum size of a file with a checkpoint or a proof.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Loads the configuration and opens its journal, for commands that write.
@@ -20,13 +20,13 @@ pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     Ok((config, journal))
 }
 
-/// Loads the configuration and opens its journal, for commands that need the key of seals and do
-/// not change the journal. Needs the secrets of senders only if it finds no key of seals.
+/// Loads the configuration and opens its journal, for commands that need the key of the seals but
+/// do not change the journal. Needs the secrets of senders only if the key cannot be found.
 pub(super) fn opened_to_read(context: &Context) -> Result<(Config, Journal), Failure> {
     let config = context.load_to_read(false)?;
     let journal = journal_to_read(&config.journal, config.index.as_ref(), &context.vars)?;
-    // `load_to_read` also leaves `[seal]` out if its key in a variable or in AWS cannot be read.
-    // `load` then reports why.
+    // `load_to_read` also leaves out `[seal]` if the key is in a variable or in AWS and cannot be
+    // read. Then `load` reports the reason.
     let config = match config.seal {
         Some(_) => config,
         None => context.load()?,
@@ -34,13 +34,12 @@ pub(super) fn opened_to_read(context: &Context) -> Result<(Config, Journal), Fai
     Ok((config, journal))
 }
 
-/// Reads a file of at most `MAX_BYTES`.
 pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     text_at_most(path, MAX_BYTES).map_err(Failure::file(path, "read"))
 }
 
-/// The public key that checks a journal's seals: `given`, or the public key of the configured
-/// private key. `None` if there is neither.
+/// Returns the public key that checks the seals of a journal. This is `given`, or else the public
+/// key of the configured private key. Returns `None` if there is neither.
 pub(super) fn verifier(
     given: &Option<VerifierKey>,
     journal: &ReadJournal,

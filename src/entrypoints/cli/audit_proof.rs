@@ -81,7 +81,8 @@ async fn stream_of(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
 
 pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {
     let text = text_of(file)?;
-    // A text that is neither kind of proof is refused as a malformed proof of a request.
+    // If the text is no consistency proof, treat it as the proof of a request. So if it is neither,
+    // the error says that it is a malformed proof of a request.
     let shown = match ConsistencyProof::read(&text) {
         Ok(proof) => proof
             .check(key)
@@ -102,7 +103,7 @@ pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result
     Ok(Exit::Done)
 }
 
-/// What a proof proves: as JSON for programs, as text for people.
+/// A description of what was proven, as JSON for programs and as text for people.
 struct Shown {
     json: serde_json::Value,
     text: String,
@@ -119,8 +120,8 @@ impl Shown {
         }
     }
 
-    /// Checks that the log's tree has the proof's records, and that they follow each other from
-    /// record 0 on.
+    /// Checks that the log's tree has the proof's records, and that the records follow each other
+    /// without a gap from record 0 on.
     fn of_request(proof: &Proof, key: &VerifierKey) -> Result<Self, ProofFlaw> {
         let checkpoint = proof.check(key)?;
         let files: Vec<&str> = proof.files().collect();

@@ -1,5 +1,5 @@
-//! `audit retire`: removes the records of old finished requests from `requests/`, except each
-//! record 0. The log's segments keep them.
+//! `audit retire`: removes the records of old finished requests from `requests/`, except record 0
+//! of each request. The log's segments keep the removed records.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use super::audit_input::{opened, opened_to_read};
 use super::terminal::during;
 use super::{Context, Failure};
 
-/// Maximum number of failures that are printed. The others are only counted.
+/// Maximum number of failures that are printed. Further failures are only counted.
 const MAX_SHOWN: usize = 20;
 
 pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Result<Exit, Failure> {

@@ -1,7 +1,7 @@
 //! `bundle`: copies what the program reads at start, for a package or an image: the configuration
 //! as `sharehook.toml`, the policies, and the other files that the configuration names, such as
-//! maps and certificates. Checks the new folder as a whole. Adds the file `validated`, so that a
-//! start with these policies need not validate them. Copies no secret.
+//! maps and certificates. Checks the new folder as a whole. Adds the file `validated`, so that the
+//! program need not validate these policies again when it starts. Copies no secret.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The files to copy, each as its path in the bundle and its present path.
+/// Returns the files to copy. Each entry has the path in the bundle, then the present path.
 fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     let root = Path::new(&config.file).parent().unwrap_or(Path::new(""));
     let mut files = vec![(PathBuf::from("sharehook.toml"), PathBuf::from(&config.file))];
@@ -79,8 +79,8 @@ fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     Ok(files)
 }
 
-/// The path without `.` components. Refuses a path outside the configuration's folder: the bundle
-/// has no place for it.
+/// Returns the path without `.` components. Refuses a path outside the configuration's folder,
+/// because the bundle has no place for it.
 fn inside(path: &Path) -> Result<PathBuf, Failure> {
     let mut plain = PathBuf::new();
     for part in path.components() {

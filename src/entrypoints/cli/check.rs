@@ -90,8 +90,8 @@ fn print_valid(prepared: &Prepared) {
     }
 }
 
-/// A problem as JSON. `mark` is the wrong piece of a file, if the problem is about a file. `name`
-/// is the name of a warning, or `None` for an error.
+/// An error or a warning as JSON. `mark` is the wrong piece of a file, if the problem is about a
+/// file. `name` is the name of the warning, or `None` for an error.
 #[derive(Serialize)]
 struct Located<'a> {
     #[serde(flatten)]

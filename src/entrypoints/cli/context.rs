@@ -18,19 +18,19 @@ use super::Failure;
 use super::args::CloudChoice;
 use super::print::outln;
 
-/// The common input of all commands.
+/// The input that all commands have in common.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(super) config: Option<PathBuf>,
     pub(super) json: bool,
     pub(super) vars: Vars,
-    /// The fetched secrets that the configuration keeps in AWS.
+    /// The secrets that the configuration keeps in AWS, once they are fetched.
     pub(super) secrets: AwsSecrets,
 }
 
 impl Context {
-    /// The file that `--config` or `SHAREHOOK_CONFIG` names. Otherwise `sharehook.toml` beside the
-    /// binary, or else in the current folder.
+    /// Returns the path of the configuration: the file that `--config` or `SHAREHOOK_CONFIG` names,
+    /// or else `sharehook.toml` beside the binary, or else `sharehook.toml` in the current folder.
     pub(super) fn config_path(&self) -> PathBuf {
         if let Some(path) = &self.config {
             return path.clone();
@@ -41,8 +41,8 @@ impl Context {
         let beside = std::env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.join("sharehook.toml")));
-        // If the file beside the binary cannot be examined, choose it, so that loading it fails.
-        // The file in the current folder may be another configuration.
+        // If it is unknown whether the file beside the binary exists, choose it, so that loading it
+        // fails. The file in the current folder may be a different configuration.
         beside
             .filter(|path| path.try_exists().unwrap_or(true))
             .unwrap_or_else(|| PathBuf::from("sharehook.toml"))
@@ -54,16 +54,16 @@ impl Context {
         !aws_secrets(&text, &self.vars).is_empty()
     }
 
-    /// Fetches the secrets that the configuration keeps in AWS. `Config::load` reports the secrets
-    /// that could not be fetched.
+    /// Fetches the secrets that the configuration keeps in AWS. If a secret cannot be fetched,
+    /// `Config::load` reports it later.
     pub(super) async fn fetch_secrets(&mut self) {
         if let Ok(text) = text_of(&self.config_path()) {
             self.secrets = crate::app::fetch_secrets(&text, &self.vars).await;
         }
     }
 
-    /// As [`Context::fetch_secrets`], but does nothing on Lambda: there AWS's extension answers
-    /// "not ready" until the function has asked for an event.
+    /// Like [`Context::fetch_secrets`], but does nothing on Lambda. There, the AWS extension that
+    /// serves the secrets answers "not ready" until the function has asked for its first event.
     pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
         if !matches!(host, Some(Host::Lambda)) {
             self.fetch_secrets().await;
@@ -86,8 +86,8 @@ impl Context {
         )?)
     }
 
-    /// Loads the configuration for a command that only reads. Needs no secret of a sender, and the
-    /// keys of the owner accounts only if `calls_cloud` is true.
+    /// Loads the configuration for a command that only reads. The secrets of senders are not
+    /// needed. The keys of the owner accounts are needed only if `calls_cloud` is true.
     pub(super) fn load_to_read(&self, calls_cloud: bool) -> Result<Config, StartError> {
         Ok(Config::load_to_read(
             &self.config_path(),
@@ -109,22 +109,23 @@ impl Context {
         Ok(Prepared::new(self.load()?)?)
     }
 
-    /// As [`Context::prepare`], with a random text in place of every secret. For commands that need
-    /// no real secret, such as `test`, which signs its own deliveries.
+    /// Like [`Context::prepare`], but uses a random text in place of every secret. This is enough
+    /// for `test`, for example, which signs its deliveries itself.
     pub(super) fn prepare_without_secrets(&self) -> Result<Prepared, StartError> {
         self.prepare_file_without_secrets(&self.config_path())
     }
 
-    /// As [`Context::prepare_without_secrets`], with another configuration file.
+    /// Like [`Context::prepare_without_secrets`], but loads the configuration file at `path`.
     pub(super) fn prepare_file_without_secrets(&self, path: &Path) -> Result<Prepared, StartError> {
         let config = Config::load_without_secrets(path, &self.vars, &stand_in()?)?;
         Ok(Prepared::new(config)?)
     }
 
-    /// The context of a command that calls the cloud, or with `--sandbox` the stand-in cloud.
+    /// Returns the context for a command that calls the cloud. With `--sandbox`, the command calls
+    /// the stand-in cloud instead.
     ///
     /// # Errors
-    /// Nothing listens at the address of `--sandbox`.
+    /// Fails if no server listens at the address of `--sandbox`.
     #[cfg(feature = "sandbox")]
     pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
         match cloud.sandbox {
@@ -138,7 +139,7 @@ impl Context {
         }
     }
 
-    /// The context of a command that calls the stand-in cloud at this address.
+    /// Returns the context for a command that calls the stand-in cloud at this address.
     #[cfg(feature = "sandbox")]
     pub(super) fn at_sandbox(&self, address: SocketAddr) -> Self {
         Self {
@@ -147,7 +148,8 @@ impl Context {
         }
     }
 
-    /// The context of a command that calls the cloud. This build has no stand-in cloud.
+    /// Returns the context for a command that calls the cloud. Fails if the user gave `--sandbox`,
+    /// because this build has no stand-in cloud.
     #[cfg(not(feature = "sandbox"))]
     pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
         match cloud.sandbox {
@@ -164,7 +166,7 @@ impl Context {
     }
 }
 
-/// A random text that takes the place of a secret.
+/// Returns a random text to use in place of a secret.
 fn stand_in() -> Result<SecretString, StartError> {
     let seed = clock::fresh_bytes::<32>()
         .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;

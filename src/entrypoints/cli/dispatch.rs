@@ -1,5 +1,5 @@
-//! Runs the given command, or the detected host if there is no command. The files beside this one
-//! contain the commands.
+//! Runs the command that the arguments name. Without a command, serves the detected host. The files
+//! beside this one contain the commands.
 
 use clap::CommandFactory as _;
 
@@ -66,8 +66,8 @@ pub(super) async fn run(
     }
 }
 
-/// The log level if no variable sets one. Commands other than `serve` log only warnings and errors
-/// (`demo` only errors), because they print their results themselves.
+/// Returns the log level that applies if no variable sets one. Commands other than `serve` print
+/// their results themselves, so they log only warnings and errors, and `demo` logs only errors.
 pub(super) fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     match command {
         _ if on_host => "info",

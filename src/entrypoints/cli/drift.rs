@@ -1,5 +1,5 @@
-//! `drift`: compares the cloud's shares with the journal, and on demand cancels or adopts shares
-//! without a grant.
+//! `drift`: compares the shares in the cloud with the journal. With an option, also cancels the
+//! shares that have no grant, or adopts them.
 
 use serde_json::json;
 
@@ -14,19 +14,19 @@ use super::terminal::text::indented;
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
-/// Time limit of a comparison together with the cancels or adoptions after it.
+/// Time limit of the whole command: the comparison, and the cancels or adoptions that follow it.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let context = &context.calling(&options.cloud).await?;
-    // A cancel or an adoption is a request, and a request needs the whole configuration.
+    // Each cancel or adoption is a request, and requests need the whole configuration.
     let requests = options.revoke_unknown || options.adopt;
     let app = match requests {
         true => context.start().await?,
         false => context.start_to_read()?,
     };
-    // Refuse a wrong source also if nothing differs: a scheduled command must not fail only when it
-    // is needed.
+    // Check the source even if the comparison finds no difference. Otherwise a scheduled command
+    // with a wrong source would work until the day when there is a share to cancel or adopt.
     if let (true, Some(by)) = (requests, &options.requester) {
         app.trusted_origin(&by.source)?;
     }
@@ -65,8 +65,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         report.shorten();
         print(&report, differences, Screen::of_stdout(&context.vars));
     }
-    // Return an error only after the report is printed: the report has the answers to the requests
-    // made before the error.
+    // Print the report before returning an error, because the report has the answers to the
+    // requests that were made before the error.
     asked?;
     let denied = |answer: &Answer| answer.status == Status::Denied;
     let mut answers = report.cancels.iter().chain(&report.adoptions);
@@ -76,7 +76,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     })
 }
 
-/// A row for a receiver that the report lists without a difference.
+/// Returns the row for an entry of `under_way` or `left_out` in the report.
 fn quiet_row(label: &'static str, [image, region, to]: [&str; 3], why: &str) -> Vec<Cell> {
     vec![
         Cell::new(label, Tone::Quiet),
@@ -87,7 +87,8 @@ fn quiet_row(label: &'static str, [image, region, to]: [&str; 3], why: &str) -> 
     ]
 }
 
-/// The rows of the table: the differences, then what the comparison left out.
+/// Returns the rows of the table: the differences, the entries of `under_way` and `left_out`, and
+/// the images that were not compared.
 fn rows(report: &DriftReport) -> Vec<Vec<Cell>> {
     let drifted = |drifted: &Drifted| -> Vec<Cell> {
         let meaning = drifted.difference.meaning();
@@ -136,7 +137,8 @@ fn rows(report: &DriftReport) -> Vec<Vec<Cell>> {
         .collect()
 }
 
-/// Prints a shortened report. `differences`: how many there are.
+/// Prints a shortened report. `differences` is the number of differences before the report was
+/// shortened.
 fn print(report: &DriftReport, differences: usize, screen: Screen) {
     let rows = rows(report);
     let columns = [
@@ -149,7 +151,7 @@ fn print(report: &DriftReport, differences: usize, screen: Screen) {
     if !rows.is_empty() {
         outln!("{}\n", table(&columns, rows, screen));
     }
-    // Each flaw was printed before.
+    // The flaws were already printed as warnings.
     for (list, more) in report.more.iter().filter(|(list, _)| **list != "flaws") {
         let list = list.replace('_', " ");
         outln!("  {list}: and {more} more; `--json` lists all");
@@ -167,7 +169,6 @@ fn print(report: &DriftReport, differences: usize, screen: Screen) {
     );
 }
 
-/// Prints the answers to the requested cancels and adoptions.
 fn print_answers(report: &DriftReport, screen: Screen) {
     let cancels = report.cancels.iter().map(|answer| ("cancel", answer));
     let adoptions = report.adoptions.iter().map(|answer| ("adopt", answer));
@@ -181,7 +182,7 @@ fn print_answers(report: &DriftReport, screen: Screen) {
     }
 }
 
-/// The images to compare in addition to those in the journal.
+/// Returns the images to compare in addition to those in the journal.
 fn images_to_add(
     options: &DriftOptions,
     rules: &ServedRegions,
@@ -189,7 +190,8 @@ fn images_to_add(
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
-    // The known CVM regions include those of Lighthouse.
+    // Report the problem that `check_cvm` finds, because the CVM regions include those of
+    // Lighthouse.
     if rules.check_lighthouse(region).is_err()
         && let Err(problem) = rules.check_cvm(region)
     {

@@ -1,5 +1,5 @@
 //! Formats a problem for people, at 80 columns: its place, what is wrong, the marked piece of the
-//! file, and the remedy. Hides what may be a secret.
+//! file, and the remedy. Hides text that may be a secret.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +9,8 @@ use crate::domain::{Mark, Problem, visible};
 
 use super::terminal::text::{width, wrapped};
 
-/// The fields of the configuration that hold references to secrets, where someone may have pasted
-/// the secret itself.
+/// The fields of the configuration that take references to secrets. Someone may have pasted a
+/// secret there instead of a reference.
 const SECRET_FIELDS: [&str; 12] = [
     "secrets",
     "secret",
@@ -26,15 +26,16 @@ const SECRET_FIELDS: [&str; 12] = [
     "report",
 ];
 
-/// Maximum number of characters of a line that are shown beside its number.
+/// Maximum number of characters that are shown of a line.
 const MAX_SHOWN: usize = 70;
 
-/// The texts of the files in which the problems are. Each file is read once.
+/// The texts of the files in which the problems are, so that each file is read only once.
 #[derive(Debug, Default)]
 pub(super) struct Files(BTreeMap<String, String>);
 
 impl Files {
-    /// Formats a problem: `head`, its place, what is wrong, the excerpt and the remedy.
+    /// Formats a problem. The text consists of `head`, the place of the problem, what is wrong, the
+    /// excerpt and the remedy.
     pub(super) fn show(&mut self, head: &str, problem: &Problem) -> String {
         let place = format!("{head}{}: ", problem.field);
         let mut text = wrapped(0, &format!("{place}{}", problem.problem));
@@ -49,8 +50,8 @@ impl Files {
         text
     }
 
-    /// The marked line, with carets below the marked piece. `None` if there is nothing to show, or
-    /// if the line may contain a secret.
+    /// Returns the marked line, with carets below the marked piece. Returns `None` if there is
+    /// nothing to show, or if the line may contain a secret.
     fn excerpt(&mut self, mark: &Mark) -> Option<String> {
         if mark.length == 0 {
             return None;
@@ -67,7 +68,7 @@ impl Files {
         if toml && shows_secret(&line, text.lines().take(mark.line - 1)) {
             return None;
         }
-        // Of a long line, show the part that ends with the mark.
+        // If the line is long, show only the part that ends with the mark.
         let first = (mark.column - 1 + mark.length.min(MAX_SHOWN)).saturating_sub(MAX_SHOWN);
         let shown: String = line.chars().skip(first).take(MAX_SHOWN).collect();
         if shown.trim().is_empty() {
@@ -85,7 +86,7 @@ impl Files {
             })
             .collect();
         let before = mark.column - 1 - first;
-        // In columns: an East Asian character takes two.
+        // Count columns instead of characters, because an East Asian character takes two columns.
         let columns = |from: usize, count: usize| {
             let piece: String = shown.chars().skip(from).take(count).collect();
             width(&piece)
@@ -100,8 +101,8 @@ impl Files {
     }
 }
 
-/// Cuts the line after the mark if a text in quotes follows. Behind a misspelt field this text may
-/// be a secret.
+/// Cuts off the rest of the line after the mark if the rest contains a quote. If the mark is on a
+/// misspelt field, the text in quotes may be a secret.
 fn without_other_values(line: &str, end: usize) -> String {
     let marked: String = line.chars().take(end).collect();
     let rest: String = line.chars().skip(end).collect();
@@ -112,11 +113,15 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether a line may contain a secret: a text that is no reference to a secret, in a field of
-/// `SECRET_FIELDS`. Each text belongs to the field right before it. A text in double quotes belongs
-/// also to the outer fields: to the first field of its line, or, on a line that continues an array
-/// or a table, to every field of the line that began the array or table. A single quote hides every
-/// line that has such a field, of its own or outer.
+/// Whether a line may contain a secret, that is, a text in a field of `SECRET_FIELDS` that is not a
+/// reference to a secret. `earlier` are the lines before it.
+///
+/// A text belongs to the nearest field before it. A text in double quotes also belongs to the outer
+/// fields. Usually, the outer field is the first field of the line. If the line continues an array
+/// or a table, the outer fields are all fields of the line on which the array or table began.
+///
+/// A line with a single quote counts as secret if any of its own or outer fields is one of
+/// `SECRET_FIELDS`.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);
@@ -132,8 +137,8 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
     if !secret(&outer) && !secret(&own) {
         return false;
     }
-    // A text in double quotes may be a pasted secret, unless it is a name or a reference to a
-    // secret.
+    // A text in double quotes may be a pasted secret, unless it is the name of a field or a
+    // reference to a secret.
     let quotes: Vec<usize> = line.match_indices('"').map(|(at, _)| at).collect();
     let pasted = |pair: &[usize]| {
         let (Some(begin), Some(end)) = (pair.first(), pair.get(1)) else {
@@ -146,7 +151,7 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
             && SecretRef::parse(value).is_err()
             && (secret(&outer) || before.is_some_and(|name| secret(&[*name])))
     };
-    // The same for a text without quotes.
+    // A text without quotes may be a pasted secret too.
     let bare = |(at, name): &(usize, &str)| {
         let rest = line.get(at + 1..).unwrap_or_default();
         let text = rest.split(['"', '=', '#', ',']).next().unwrap_or_default();
@@ -155,7 +160,8 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
     line.contains('\'') || quotes.chunks(2).any(pasted) || own.iter().any(bare)
 }
 
-/// The name before each `=` outside quotes and comments, with the place of the `=`.
+/// Returns the name before each `=` that is outside quotes and comments, with the position of the
+/// `=`.
 fn names(line: &str) -> Vec<(usize, &str)> {
     let in_quotes = |before: &str| {
         let open = |quote| before.matches(quote).count() % 2 == 1;
@@ -173,7 +179,7 @@ fn names(line: &str) -> Vec<(usize, &str)> {
     named.collect()
 }
 
-/// Whether a name may contain this character without quotes.
+/// Whether the name of a field may contain this character without being quoted.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
@@ -192,7 +198,7 @@ mod tests {
         assert_eq!(without_other_values("a = [\"é\"]", 8), "a = [\"é\"]");
     }
 
-    /// An East Asian character takes two columns.
+    // In the terminal, each East Asian character of this test takes two columns.
     #[test]
     fn carets_are_below_the_mark_in_columns() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
-//! `explain`: prints what happened to one request, on a screen of 24 lines. Folds parts of a longer
-//! text to one line each, the less important parts first. `--json` prints everything.
+//! `explain`: prints what happened to one request, in a text that fits a screen of 24 lines. If the
+//! text is too long, its parts are folded to one line each, the least important part first. With
+//! `--json`, prints everything.
 
 use serde_json::json;
 
@@ -19,13 +20,14 @@ use super::terminal::text;
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
 
-/// The column in which the texts begin, after their labels.
+/// The width of the labels, which is the column where the texts begin.
 const MARGIN: usize = 10;
-/// A part shows at most this number of entries, and each entry takes at most this number of lines.
+/// The maximum number of entries in a part, and the maximum number of lines in an entry.
 const MAX_LINES: usize = 3;
-/// The number of lines above which parts are folded: a screen without the prompt.
+/// Parts are folded until the text has at most this number of lines. One line of the screen is left
+/// for the prompt.
 const MAX_PAGE_LINES: usize = 23;
-/// The parts that are folded to one line if the text is too long, the least important first.
+/// The parts that may be folded to one line, in the order in which they are folded.
 const FOLDED_FIRST: [&str; 12] = [
     "source",
     "calls",
@@ -49,8 +51,8 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let name = |state: &State| state.identity().to_string();
     let state = only(&found.entries, &options.id, name, &journal)?;
     let explained = journal.reader().explain(state.stream()).await?;
-    // Retirement keeps record 0, so somebody has removed the request's folder. The log may still
-    // have the records.
+    // `audit retire` keeps record 0 of each request. So if there is no record, the request's folder
+    // was removed in another way. The log may still have the records.
     let explained = explained.ok_or_else(|| {
         Failure::Failed(format!(
             "the records of {} are gone from requests/{}; `sharehook audit verify` lists what is missing: restore it from a backup",
@@ -70,7 +72,6 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
 struct Part {
     label: &'static str,
     entries: Vec<(Tone, String)>,
-    /// Whether the part is folded to one line.
     folded: bool,
 }
 
@@ -87,7 +88,8 @@ impl Part {
         Self::new(label, vec![(Tone::Plain, said)])
     }
 
-    /// The part's lines, of at most `width` columns each, and whether something was left out.
+    /// Returns the part's lines, each at most `width` columns wide, and whether something was left
+    /// out.
     fn lines(&self, width: usize) -> (Vec<(Tone, String)>, bool) {
         let all = self.entries.len();
         let (shown, most) = match (self.folded, all > MAX_LINES) {
@@ -151,7 +153,7 @@ fn page(explained: &Explanation, screen: Screen) -> String {
     text
 }
 
-/// The lines of all parts, with their labels, and whether something was left out.
+/// Returns the lines of all parts with their labels, and whether something was left out.
 fn laid_out(parts: &[Part], width: usize) -> (Vec<(&'static str, Tone, String)>, bool) {
     let (mut lines, mut cut) = (Vec::new(), false);
     for part in parts {
@@ -178,7 +180,7 @@ fn parts(explained: &Explanation) -> Vec<Part> {
     let decisions = explained.decisions.iter().flat_map(decision);
     parts.push(Part::new("decision", decisions.collect()));
     parts.push(Part::new("calls", calls(explained)));
-    // A denial without a call has results that only repeat its reasons.
+    // If the request was denied and made no call, its results only repeat the reasons.
     if entry.state != RequestState::Denied || !explained.calls.is_empty() {
         parts.push(Part::new("results", results(&entry.answer.results)));
     }
@@ -363,7 +365,7 @@ fn evidence(explained: &Explanation) -> String {
     format!("{records} record{plural} in requests/{stream}, {sealed}")
 }
 
-/// The beginning of a text, at most `columns` wide.
+/// Cuts a text after at most `columns` columns.
 fn shortened(text: &str, columns: usize) -> String {
     let mut kept = text.to_owned();
     while text::width(&kept) > columns && kept.pop().is_some() {}
@@ -404,7 +406,8 @@ mod tests {
         }
     }
 
-    /// An explanation with `times` accounts, decisions, calls, revocations and notifications.
+    /// Returns an explanation with `times` accounts, decisions, calls, revocations and
+    /// notifications.
     fn explanation(times: usize) -> Explanation {
         let at: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
         let all = 0..times;

@@ -16,11 +16,12 @@ use super::print::{self, errln, note};
 /// The error of a command. `main` prints it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// An argument, or what an argument names, is invalid; or arguments exclude each other.
+    /// An argument, or something that an argument names, is invalid. Or two arguments exclude each
+    /// other.
     #[error("sharehook: {0}")]
     Usage(String),
-    /// A configuration, map, policy or scheme is invalid. Each problem is a line that begins with
-    /// the problem's location.
+    /// A configuration, map, policy or scheme is invalid. Each problem is printed on a line that
+    /// begins with the problem's location.
     #[error("{0}")]
     Invalid(Problems),
     #[error("sharehook: {0}")]
@@ -35,7 +36,8 @@ impl Failure {
         Self::Usage(problem.to_string())
     }
 
-    /// The failure of an option's value. Names the option instead of the problem's field.
+    /// Returns the failure for an option with an invalid value. The message names the option
+    /// instead of the problem's field.
     pub(super) fn option(option: &str, problem: &Problem) -> Self {
         let Problem {
             problem, remedy, ..
@@ -47,8 +49,8 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
-    /// The failure of an operation on a file or folder. `done` is its participle, such as
-    /// "written".
+    /// Returns a function that turns the error of an operation on a file or folder into a failure.
+    /// `done` names the operation by its participle, such as "written".
     pub(super) fn file(path: &Path, done: &str) -> impl Fn(io::Error) -> Self {
         move |error| Self::Failed(format!("{} cannot be {done}: {error}", path.display()))
     }
@@ -103,8 +105,10 @@ impl From<Problem> for Failure {
 }
 
 /// Prints clap's help, version or error. Hides the value of a wrong `--key`, because the user may
-/// have given the private key by mistake. A PEM file begins with hyphens, so `--key` accepts values
-/// that begin with a hyphen: otherwise clap prints the file as an unknown option.
+/// have given the private key by mistake.
+///
+/// A private key in PEM begins with hyphens. The option `--key` accepts such values, because clap
+/// would otherwise print the private key in an error about an unknown option.
 pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
     if error.get(ContextKind::InvalidArg).is_some_and(of_key) {

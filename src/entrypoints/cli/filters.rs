@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::app::{Operator, ReceiverFilter};
 use crate::domain::{Problem, Span, Timestamp};
 
-/// Reads an option's value with its `FromStr`.
+/// Reads an option's value with the `FromStr` of its type.
 pub(super) fn read<T: FromStr<Err = Problem>>(text: &str) -> Result<T, String> {
     let read = text.parse();
     read.map_err(|problem: Problem| format!("{}; {}", problem.problem, problem.remedy))
@@ -20,7 +20,7 @@ pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(wrong)
 }
 
-/// Reads an instant in RFC 3339, or in Unix seconds, which most senders use.
+/// Reads an instant, written in RFC 3339 or in Unix seconds. Most senders use Unix seconds.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let seconds = text.parse().ok();
     let seconds = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -89,7 +89,7 @@ impl FromStr for Since {
 }
 
 impl Since {
-    /// The instant. A span is counted back from `now`.
+    /// Returns the instant. A span is counted back from `now`.
     pub(super) fn instant(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(instant) => *instant,

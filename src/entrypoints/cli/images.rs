@@ -12,7 +12,7 @@ use super::terminal::during;
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
-/// Time limit of reading all pages.
+/// Time limit for reading all pages.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {
@@ -92,7 +92,8 @@ fn query(options: &ImagesOptions) -> ImagesQuery {
     }
 }
 
-/// Returns each entry once, in order. The cloud refuses a list that has an entry twice.
+/// Removes repeated entries, because the cloud refuses a list that has an entry twice. Keeps the
+/// order.
 fn once<T: PartialEq>(entries: impl Iterator<Item = T>) -> Vec<T> {
     let mut once = Vec::new();
     for entry in entries {

@@ -1,4 +1,4 @@
-//! `invoke`: processes an event from a file with the code that processes a host's invocations.
+//! `invoke`: processes an event from a file, with the code that processes the events of a host.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     let event = read(path)?;
     let app = Arc::new(start(context, plan).await?);
     let deadline = app.budget();
-    // Derive the id from the content, so that a second run looks like a host's retry.
+    // Derive the id from the event, so that a second run with the same event looks like a retry by
+    // the host.
     let digest = crate::app::short_digest(event.to_string().as_bytes());
     let request_id = format!("invoke-{digest}");
     let Invocation {
@@ -37,8 +38,8 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     } else {
         lambda::answer(&app, event, &request_id, deadline).await
     };
-    // The functions for Lambda and SCF have notified already. On Azure and Function Compute, the
-    // server's handler notifies, which this command does not run.
+    // `lambda::answer` and `scf::answer` have already sent the notifications. On Azure and Function
+    // Compute, the handler of the HTTP server sends them, but this command runs no server.
     app.notify_before_answer(deadline.or_sooner(answer_by))
         .await;
     if let Some(problem) = app.seal_when_due().await {
@@ -66,7 +67,8 @@ fn read(path: &Path) -> Result<Value, Failure> {
     read_json(&text).map_err(|flaw| Failure::Failed(format!("{} {flaw}", path.display())))
 }
 
-/// Replaces the body text of an HTTP answer by its JSON value, which is easier to read.
+/// Formats an answer for people. If the answer's `body` is a string that contains JSON, shows the
+/// parsed value instead of the string.
 fn readable(mut answer: Value) -> String {
     if let Some(body) = answer.get_mut("body")
         && let Some(text) = body.as_str()

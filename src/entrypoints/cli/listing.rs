@@ -1,4 +1,5 @@
-//! The output of commands that list: prints a filtered list, or says why it is empty.
+//! The output of the commands that list things: prints a filtered list, or says why the list is
+//! empty.
 
 use crate::app::Listed;
 use crate::config::Config;
@@ -11,8 +12,8 @@ use super::reading::{ReadJournal, warned};
 use super::terminal::Screen;
 use super::{Context, Failure};
 
-/// Refuses a `--source` that is not configured, unless the journal has entries of it: the source
-/// may have been removed from the configuration. Accepts any source if no configuration was read.
+/// Refuses a `--source` that is not configured, unless the journal has entries of this source. It
+/// may have been removed from the configuration. If no configuration was read, accepts any source.
 pub(super) async fn known_source(
     source: Option<&SourceName>,
     journal: &ReadJournal,
@@ -31,7 +32,7 @@ pub(super) async fn known_source(
     )))
 }
 
-/// The names of the configured sources, for a message.
+/// Returns the names of the configured sources, for a message.
 pub(super) fn source_names(config: &Config) -> String {
     let names: Vec<_> = config.sources.iter().map(|one| one.name.as_str()).collect();
     match names.as_slice() {
@@ -40,8 +41,8 @@ pub(super) fn source_names(config: &Config) -> String {
     }
 }
 
-/// Prints a list as JSON or as the text that `table` makes, or the reason why the list is empty.
-/// `what` names the entries.
+/// Prints a list as JSON, or as the text that `table` returns. If the list is empty, prints the
+/// reason. `what` names the entries in messages.
 pub(super) fn print_list<T: serde::Serialize>(
     context: &Context,
     journal: &ReadJournal,

@@ -1,5 +1,5 @@
-//! `completions` prints a script for a shell, and `man` writes man pages into a folder. Both come
-//! from the definitions of the arguments, so they never differ from `--help`.
+//! `completions` prints a script for a shell, and `man` writes man pages into a folder. Both are
+//! generated from the definitions of the arguments, so they agree with `--help`.
 
 use std::fs;
 use std::io::Write as _;

@@ -62,7 +62,7 @@ use failure::Failure;
 use print::errln;
 
 /// Maximum number of threads for blocking work, mostly for reading and writing files.
-/// `http/descriptors.rs` reserves two descriptors for each.
+/// `http/descriptors.rs` reserves two file descriptors for each of these threads.
 const MAX_BLOCKING_THREADS: usize = 32;
 
 /// Runs the program and returns the process's exit code.
@@ -91,7 +91,8 @@ fn run(args: impl Iterator<Item = OsString>, vars: Vars) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        // A decision needs a stack of 32 MiB, and would allocate one on a thread with less.
+        // A decision of the policies needs a stack of 32 MiB. On a thread with a smaller stack, it
+        // would have to allocate a second one.
         .thread_stack_size(40 << 20)
         .enable_all()
         .build()

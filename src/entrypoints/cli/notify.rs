@@ -1,5 +1,5 @@
-//! `notify`: lists notifications. With `--retry`, delivers to one target the owed and the given-up
-//! notifications about a request.
+//! `notify`: lists notifications. With `--retry`, delivers to one target those notifications about
+//! a request that are owed or were given up.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

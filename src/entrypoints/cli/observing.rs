@@ -4,7 +4,7 @@
 use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};
 
-/// Installs the log and the export. `quiet`: the log level if no variable sets one.
+/// Installs the log and the export. `quiet` is the log level that applies if no variable sets one.
 pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) {
     let format = LogFormat::chosen(|name| vars.get(name), on_host);
     let filter = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]

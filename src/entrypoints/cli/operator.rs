@@ -1,4 +1,5 @@
-//! `retry`, `revoke`, `sweep`: decide a request again, revoke or call off shares, and do due work.
+//! `retry` decides a request again, `revoke` revokes shares or calls them off, and `sweep` does the
+//! work that is due.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::terminal::text::wrapped;
 use super::terminal::{counting, during};
 use super::{Context, Failure};
 
-/// Time limit of `retry` and `revoke`.
+/// Time limit for `retry` and `revoke`.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(170);
 
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);

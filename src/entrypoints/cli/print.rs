@@ -1,5 +1,5 @@
-//! Prints lines. A closed pipe, as in `sharehook requests | head`, is no failure. Any other error of
-//! standard output is kept, and makes the command fail at its end.
+//! Prints lines. A closed pipe, as in `sharehook requests | head`, is no failure. Any other error
+//! of standard output is kept, and makes the command fail at its end.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -7,32 +7,31 @@ use std::sync::OnceLock;
 
 use crate::domain::Timestamp;
 
-/// As `println!`, but does not panic.
+/// Like `println!`, but does not panic.
 macro_rules! outln {
     ($($arg:tt)*) => { $crate::entrypoints::cli::print::line(format_args!($($arg)*)) };
 }
 pub(crate) use outln;
 
-/// As `eprintln!`, but does not panic. Ignores errors: there is no place left to report them.
+/// Like `eprintln!`, but does not panic. Errors are ignored, because there is no place left to
+/// report them.
 macro_rules! errln {
     ($($arg:tt)*) => { $crate::entrypoints::cli::print::error_line(format_args!($($arg)*)) };
 }
 pub(crate) use errln;
 
-/// The first error of standard output, except a closed pipe.
+/// The first error of a write to standard output that was not caused by a closed pipe.
 static FAILED: OnceLock<io::Error> = OnceLock::new();
 
-/// Writes one line to standard output.
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     note(writeln!(io::stdout().lock(), "{text}"));
 }
 
-/// Writes one line to standard error.
 pub(crate) fn error_line(text: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
-/// Keeps the error of a write to standard output.
+/// Keeps the error of a write to standard output, unless the pipe was closed.
 pub(super) fn note(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -41,8 +40,8 @@ pub(super) fn note(written: io::Result<()>) {
     }
 }
 
-/// Returns the first error of all writes. Needs no flush, which could block: standard output is
-/// flushed after each line, and every output ends with a newline.
+/// Returns the first error that was kept. The caller need not flush standard output before, which
+/// could block: every output ends with a newline, and standard output is flushed after each line.
 pub(super) fn failed() -> Option<&'static io::Error> {
     FAILED.get()
 }

@@ -15,7 +15,7 @@ use super::{Context, Failure};
 
 pub(super) struct ReadJournal {
     pub(super) journal: Journal,
-    /// `None` for a journal that the command line names.
+    /// `None` if the command line names the journal, because then no configuration is read.
     pub(super) config: Option<Config>,
     pub(super) location: JournalLocation,
     index: Option<JournalLocation>,
@@ -40,7 +40,8 @@ impl ReadJournal {
                 (Some(config), location, index)
             }
         };
-        // This fails if it is unknown whether the directory exists, so `missing` is certain.
+        // `journal_to_read` fails if it cannot find out whether the directory exists. So if
+        // `exists` returns false below, the directory is really missing.
         let journal = journal_to_read(&location, index.as_ref(), &context.vars)?;
         let missing =
             matches!(&location, JournalLocation::Directory(directory) if !directory.exists());
@@ -80,7 +81,7 @@ impl ReadJournal {
         counting("reading the journal", self.journal.work_done(), reading).await
     }
 
-    /// The reason why the journal cannot contain anything. `None` if it can.
+    /// Returns the reason why the journal must be empty, or `None` if it may have records.
     pub(super) fn why_empty(&self) -> Option<String> {
         match &self.location {
             JournalLocation::Memory => {
@@ -99,8 +100,8 @@ fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     parsed.map_err(|problem| Failure::option(option, &problem))
 }
 
-/// Prints a warning for each unreadable stream. Returns the exit code: an incomplete list is a
-/// failure.
+/// Prints a warning for each unreadable stream. Returns [`Exit::Failed`] if there is one, because
+/// the list is then incomplete.
 pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
         errln!("warning: {flaw}");
@@ -108,8 +109,8 @@ pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     Exit::done_if(listed.flaws.is_empty())
 }
 
-/// Returns the only request with this id. It is an error if no request has the id, or several have
-/// it.
+/// Returns the only entry of `found`, the list of requests with this id. Fails if there is none, or
+/// more than one.
 pub(super) fn only<'a, T>(
     found: &'a [T],
     id: &str,

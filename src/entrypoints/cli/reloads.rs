@@ -1,5 +1,5 @@
 //! Reloads a server's rules on SIGHUP. In: signals. Out: new rules in force, or a log line that
-//! says why the present rules stay.
+//! says why the present rules stay in force.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    /// Begins to receive SIGHUP. From then on the signal does not end the process.
+    /// Starts to receive SIGHUP. From then on, the signal no longer ends the process.
     pub(super) fn begin() -> Self {
         Self {
             #[cfg(unix)]
@@ -19,8 +19,8 @@ impl Reloads {
         }
     }
 
-    /// Reloads the rules for each signal, until the future is dropped. Ends at once if the process
-    /// cannot receive the signal.
+    /// Reloads the rules whenever the signal arrives, until the future is dropped. Returns early
+    /// if the process cannot receive the signal.
     pub(super) async fn carry_out(mut self, app: Arc<App>) {
         log_digests(&app, "rules in force");
         while self.next().await.is_some() {

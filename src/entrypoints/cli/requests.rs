@@ -97,7 +97,7 @@ pub(super) fn tone(state: RequestState) -> Tone {
     }
 }
 
-/// Prints the answer to the request, as the journal has it now.
+/// Prints the answer to the request with this id, as it is now in the journal.
 async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit, Failure> {
     let reader = journal.reader();
     let found = journal.during(reader.requests_named(id)).await?;
@@ -115,7 +115,8 @@ async fn rejected(
     limit: Option<usize>,
 ) -> Result<Exit, Failure> {
     let reader = journal.reader();
-    // With a filter, read all rejections: the limit counts only those that match.
+    // The limit counts only rejections that match the filter. So if there is a filter, read all
+    // rejections here and apply the limit below.
     let all = *filter == RequestFilter::default();
     let reading = reader.rejections(limit.filter(|_| all));
     let mut listed = journal.during(reading).await?;

@@ -7,7 +7,7 @@ use super::terminal::text::lines;
 
 /// Maximum number of account ids on one line.
 const ON_A_LINE: usize = 4;
-/// The columns beside the names of the lines.
+/// The width of the texts to the right of the labels.
 const WIDTH: usize = 80 - 12;
 
 pub(super) fn text(entries: &[ReviewEntry]) -> String {

@@ -1,4 +1,5 @@
-//! `sandbox`: runs only the stand-in cloud. Also makes the variables of a process that uses it.
+//! `sandbox`: runs only the stand-in cloud. Also has what other commands need to start or to use a
+//! stand-in cloud.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -13,12 +14,13 @@ use crate::entrypoints::outcome::Exit;
 use sharehook_sandbox::cli::{Arguments, Stocked};
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
-/// The prefix of variables that would make a client use other keys than the sandbox's.
+/// The prefix of the variables with the keys for the real cloud. A process that uses the sandbox
+/// must not see them.
 const CREDENTIAL_PREFIX: &str = "TENCENTCLOUD_";
-/// How long to wait for a sandbox to accept a connection.
+/// How long [`is_there`] waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The variables of a process that uses the sandbox at `url`.
+/// Returns the variables for a process that uses the sandbox at `url`.
 pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     let mut vars: Vars = vars
         .iter()
@@ -80,7 +82,7 @@ fn not_started(listen: SocketAddr, error: &io::Error) -> Failure {
     ))
 }
 
-/// Whether something accepts connections at the address, where a command expects a sandbox.
+/// Whether a server accepts connections at `address`. Does not check that the server is a sandbox.
 pub(super) async fn is_there(address: SocketAddr) -> bool {
     let connecting = TcpStream::connect(address);
     matches!(tokio::time::timeout(PATIENCE, connecting).await, Ok(Ok(_)))

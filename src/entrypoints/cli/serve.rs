@@ -1,5 +1,5 @@
-//! Runs the service until a stop signal: for the command `serve`, and on the detected host for the
-//! program without a command.
+//! Runs the service until a stop signal arrives. The command `serve` uses this, and so does the
+//! program without a command, which serves the detected host.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,16 +29,19 @@ use super::args::ServeOptions;
 use super::reloads::Reloads;
 use super::{Context, Failure};
 
-/// Interval of the background sweeps if the journal is a directory. In a directory a sweep notices
-/// dead workers, and costs little.
+/// Interval of the background sweeps if the journal is a directory. There, a sweep notices dead
+/// workers, and costs little.
 const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
-/// Interval of the background sweeps of any other journal, where each sweep lists objects.
+/// Interval of the background sweeps if the journal is anywhere else, where each sweep must list
+/// objects.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// Time for running work after the stop signal. A later sweep continues what is unfinished.
+/// How long running work may continue after the stop signal. A later sweep continues what is
+/// unfinished.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
-/// How long the start waits for the proof that the journal's place refuses to create a file twice.
+/// When a server starts, it tests that the journal's place refuses to create a file twice. It waits
+/// at most this long for the result.
 const PROVE_WITHIN: Duration = Duration::from_secs(3);
 /// Time limit of the seal when the process stops.
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
@@ -60,9 +63,9 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// If AWS keeps secrets, starts the application at the first event, because AWS's extension answers
-/// "not ready" before that. Otherwise starts it at once, so that a wrong configuration ends the
-/// process.
+/// Serves Lambda. If the configuration names secrets in AWS, the application starts at the first
+/// event, because the AWS extension that serves the secrets answers "not ready" before that.
+/// Otherwise the application starts at once, so that a wrong configuration ends the process.
 async fn on_lambda(context: &Context) -> Result<(), Failure> {
     let started = match context.keeps_secrets_in_aws() {
         true => None,
@@ -80,9 +83,9 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// The request handler for a kind of HTTP host. On a host that may freeze the process after an
-/// answer, the handler flushes the log lines before each answer. For a POST, it sends the
-/// notifications before it flushes.
+/// Returns the request handler for a kind of HTTP host. If the host may freeze the process after an
+/// answer, the handler flushes logs, spans and metrics before it answers. If the request is a POST,
+/// the handler also sends notifications before it flushes.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let freezes = may_freeze(&context.vars);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
@@ -92,7 +95,8 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
         Box::pin(async move {
             let app = app.now_in_force().await;
             let budget = app.budget();
-            // The answer to a probe does not wait for the notifications of other requests.
+            // A probe is no POST, and its answer must not wait for notifications about other
+            // requests.
             let delivers = request.method == "POST";
             let response = match (host, azure) {
                 (_, Some(azure)) => azure.respond(&app, request, budget).await,
@@ -114,7 +118,7 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
 }
 
 fn azure_handler(context: &Context) -> azure::Handler {
-    // Azure's host starts the program in the folder of its `host.json`.
+    // Azure's host starts the program in the folder that contains `host.json`.
     let text = std::fs::read_to_string("host.json");
     if let Err(error) = &text {
         tracing::warn!(%error, "cannot read host.json; serving only forwarded HTTP requests");
@@ -157,7 +161,7 @@ async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> 
     listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
-/// Opens the application for a host.
+/// Opens the application for a server or a function. It copies its records to standard output.
 async fn start(context: &Context) -> Result<App, Failure> {
     let mut app = context
         .start()
@@ -169,8 +173,8 @@ async fn start(context: &Context) -> Result<App, Failure> {
     Ok(app)
 }
 
-/// Lets the work of a server continue after an answer, and opens `/metrics`. Does neither if the
-/// host may freeze the process: there `/metrics` would show only one of many instances.
+/// Lets work continue after an answer, and opens `/metrics`. If the host may freeze the process,
+/// does neither. On such a host, `/metrics` would show only one of many instances.
 fn on_server(freezes: bool, app: App) -> App {
     match freezes {
         false => app.continuing_after_answers().showing_metrics(),
@@ -208,8 +212,8 @@ async fn listen(
     let mut work = Background::begin(&app, reloads);
     match freezes {
         false => work.begin_on_server(&app, backlog),
-        // A sweep, of this or another instance, carries out the requests that wait. After the
-        // backlog is dropped, they do not count as unfinished requests of this process.
+        // The sweeps of this or another instance carry out the waiting requests. Drop the backlog,
+        // so that these requests do not count as unfinished requests of this process.
         true => drop(backlog),
     }
     if !(freezes && has_timer(host)) {
@@ -226,7 +230,7 @@ async fn listen(
         work.finish(&app).await;
     };
     let bound = async {
-        // Completes `STOP_WITHIN` after the stop signal.
+        // This future completes `STOP_WITHIN` after the stop signal.
         until_stopped(stopped).await;
         tokio::time::sleep(STOP_WITHIN).await;
     };
@@ -256,20 +260,20 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     ))
 }
 
-/// Whether the host sends timer events, which start sweeps. On such a host the process begins no
-/// sweep by itself: the host could freeze the process between a decision of the sweep and the call
-/// that follows, and continue the process long after the decision was withdrawn.
+/// Whether the host sends timer events, which start sweeps. If such a host may freeze the process,
+/// the process starts no sweep by itself. Otherwise the host could freeze the process after a sweep
+/// has decided to make a call, and let it make the call long after the decision was withdrawn.
 fn has_timer(host: HttpHost) -> bool {
     matches!(host, HttpHost::Azure | HttpHost::FunctionCompute)
 }
 
-/// What the process does beside its answers.
+/// The background tasks of the process.
 struct Background {
     tasks: JoinSet<()>,
-    /// Takes the turns of the backlog. `None` on a host that may freeze the process: there, sweeps
-    /// take the turns.
+    /// The task that works off the backlog. `None` on a host that may freeze the process, because
+    /// sweeps work off the backlog there.
     working_off: Option<AbortHandle>,
-    /// `None` if only timer events sweep.
+    /// The task that sweeps at intervals. `None` if only timer events start sweeps.
     sweeping: Option<JoinHandle<()>>,
 }
 
@@ -289,7 +293,7 @@ impl Background {
         }
     }
 
-    /// Begins what must not run on a host that may freeze the process.
+    /// Starts the tasks that must not run on a host that may freeze the process.
     fn begin_on_server(&mut self, app: &Arc<App>, backlog: Backlog) {
         #[cfg(feature = "otlp")]
         self.tasks.spawn(Arc::clone(app).export());
@@ -298,7 +302,7 @@ impl Background {
         self.working_off = Some(working_off);
     }
 
-    /// Begins to sweep at intervals, and to seal after writes.
+    /// Starts to sweep at intervals, and to seal the journal after writes.
     fn begin_sweeping(&mut self, app: &Arc<App>, stopped: &watch::Receiver<bool>) {
         let sealer = Arc::clone(app);
         self.tasks
@@ -307,8 +311,8 @@ impl Background {
         self.sweeping = Some(tokio::spawn(sweeping));
     }
 
-    /// Begins no further work on requests, and waits for running work: work that was answered early,
-    /// turns of the backlog, and a sweep.
+    /// Stops working off the backlog, and waits for running work: requests that were answered
+    /// before they were finished, requests of the backlog, and a sweep.
     async fn finish(&mut self, app: &App) {
         if let Some(working_off) = &self.working_off {
             working_off.abort();
@@ -341,7 +345,7 @@ async fn until_stopped(mut stopped: watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
-/// Sweeps at intervals. After the stop signal, ends when the running sweep has ended.
+/// Sweeps at intervals. Returns after the stop signal, as soon as no sweep is running.
 async fn sweep_until(stopped: watch::Receiver<bool>, app: Arc<App>) {
     let every = match app.config().journal {
         JournalLocation::Directory(_) => SWEEP_DIRECTORY_EVERY,

@@ -1,5 +1,5 @@
-//! `verify` explains a signature check step by step. `sign` prints the headers of a test delivery,
-//! or for an approval system the whole delivery.
+//! `verify` explains a signature check step by step. `sign` prints the headers of a test delivery.
+//! If the source is an approval system, `sign` prints the whole delivery.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ use super::terminal::Screen;
 use super::terminal::text::indented;
 use super::{Context, Failure};
 
-/// Size limit of a file with the body of a delivery, or with a host's event.
+/// Maximum size of a file with the body of a delivery, or with a host's event.
 pub(super) const MAX_BODY_BYTES: u64 = 8 * 1024 * 1024;
 /// The column in which a step's text begins.
 const MARGIN: usize = 24;
@@ -178,7 +178,8 @@ fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, V
         let name = "command-line".parse().map_err(invalid)?;
         let secrets = options.secrets.iter().cloned();
         let secrets = secrets.map(SecretString::from).collect();
-        // Accept the secrets of documented examples here; a configured source refuses them.
+        // Accept the secrets that senders publish in the examples of their documentation. A
+        // configured source refuses them.
         let rules = SecretRules::AllowKnown;
         let (spec, from) = (SchemeSpec::preset(scheme), options.from.clone());
         let verifier = Verifier::with_rules(spec, secrets, from, rules);
@@ -214,7 +215,7 @@ pub(super) fn unknown_source(name: &str, config: &Config) -> Failure {
     ))
 }
 
-/// Reads the body of a delivery.
+/// Reads the body of a delivery. A file that cannot be read is a wrong argument.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| Failure::Usage(format!("{} cannot be read: {error}", path.display()));
     read_at_most(path, MAX_BODY_BYTES).map_err(unreadable)

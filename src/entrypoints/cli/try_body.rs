@@ -1,6 +1,6 @@
 //! `try`: runs one body through map, policy and plan. In: a configured source and a file. Out: the
-//! requests that the map makes of the body, the decisions, and the planned calls. Needs no secret
-//! and no server, makes no call and writes nothing.
+//! requests that the map returns for the body, the decisions, and the planned calls. Needs no
+//! secret and no server, makes no call and writes nothing.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
     })
 }
 
-/// The failure if a body cannot be tried as a delivery of the source.
+/// Returns the failure of a command whose body cannot be used as a delivery of the source.
 pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     match error {
         CaseError::UnknownSource(name) => unknown_source(name.as_str(), config),
@@ -54,7 +54,8 @@ pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     }
 }
 
-/// Prints a line of JSON per request, or for an ignored event one line without a request.
+/// Prints a line of JSON for each request. If the event is ignored, prints one line without a
+/// request.
 fn print_json(outcomes: &[CaseOutcome]) {
     for outcome in outcomes {
         out(json!(outcome));
@@ -76,7 +77,7 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
         }
         if let Value::Object(fields) = &outcome.request {
             outln!("request");
-            // Leave out what the request does not ask for.
+            // Leave out the fields that this request does not use.
             let written =
                 |(_, value): &(&String, &Value)| !value.is_null() && **value != json!(false);
             for (name, value) in fields.iter().filter(written) {
@@ -103,7 +104,7 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
     }
 }
 
-/// A field's value as text, without the quotes of JSON.
+/// Formats the value of a field, without the quotes of JSON.
 fn shown(value: &Value) -> String {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),

@@ -1,5 +1,5 @@
 //! The demo's environment: a folder with configuration, policy and journal, a sandbox, and the
-//! service. Builds it, gives access to it, and removes it.
+//! service. [`Demo`] builds this environment, gives access to it, and removes it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -29,7 +29,6 @@ use super::output::{Answered, Output};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
-/// The demo's environment and its output.
 pub(super) struct Demo {
     pub(super) out: Output,
     folder: PathBuf,
@@ -112,7 +111,7 @@ impl Demo {
         })
     }
 
-    /// The headers of a delivery from the demo's source.
+    /// Signs `body` as the demo's source does, and returns the headers of the delivery.
     fn headers(&self, body: &str) -> Result<Vec<(String, String)>, Failure> {
         let now = clock::system_now();
         sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now).map_err(Failure::failed)
@@ -123,7 +122,7 @@ impl Demo {
         self.post(body.to_owned(), headers).await
     }
 
-    /// Sends the signature of `body` with a body that differs in one byte.
+    /// Signs `body`, but sends the signature with a body that differs in one byte.
     pub(super) async fn send_forged(&self, body: &str) -> Result<Answered, Failure> {
         let headers = self.headers(body)?;
         self.post(body.replacen("SHARE-101", "SHARE-102", 1), headers)
@@ -156,12 +155,12 @@ impl Demo {
         Ok(Answered { status, body })
     }
 
-    /// The number of calls that the sandbox has received.
+    /// Returns the number of calls that the sandbox has received.
     pub(super) fn calls(&self) -> usize {
         self.cloud.calls().len()
     }
 
-    /// How many sharing calls the sandbox has verified and carried out.
+    /// Returns how many sharing calls the sandbox has verified and carried out.
     pub(super) fn verified_shares(&self) -> usize {
         let shared = |call: &&sharehook_sandbox::Call| {
             call.action == "ShareBlueprintAcrossAccounts" && call.carried_out
@@ -180,7 +179,7 @@ impl Demo {
     }
 
     /// Waits for a limited time until the ticket has at least `wanted` comments in the stand-in
-    /// for Jira. Returns its comments.
+    /// for Jira. Returns the ticket's comments.
     pub(super) async fn comments(&self, ticket: &str, wanted: usize) -> Vec<String> {
         let path = format!("/rest/api/2/issue/{ticket}/comment");
         let written = || -> Vec<String> {
@@ -230,8 +229,8 @@ impl Demo {
         Ok(journal.verify_sealed(signer.verifier(), None).await?)
     }
 
-    /// Changes the middle byte of the first record file. Returns the byte's position, and the
-    /// file's path below the journal.
+    /// Changes the middle byte of the first file with a record. Returns the position of that byte,
+    /// and the path of the file relative to the journal.
     pub(super) fn flip_one_byte(&self) -> Result<(usize, String), Failure> {
         let requests = self.folder.join("journal").join("requests");
         let stream = first_entry(&requests)?;

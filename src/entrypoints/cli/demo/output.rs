@@ -1,5 +1,5 @@
-//! Prints what happens in the demo: steps, answers, comments on tickets, and checks. Each is text
-//! that fits the screen, or a line of JSON.
+//! Prints what happens in the demo: steps, answers, comments on tickets, and checks. Prints each of
+//! them as text that fits the screen, or as a line of JSON.
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,12 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    /// A field of the body, or null if it is absent.
+    /// Returns a field of the body, or null if the body lacks it.
     pub(super) fn at(&self, name: &str) -> &Value {
         self.body.get(name).unwrap_or(&Value::Null)
     }
 
-    /// The elements of a list in the body.
+    /// Returns the elements of a list in the body.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
         self.at(name).as_array().into_iter().flatten()
     }
@@ -52,7 +52,7 @@ impl Output {
         }
     }
 
-    /// Prints the value if the output is JSON. Returns whether it is.
+    /// Prints `value` if the output is JSON. Returns whether the output is JSON.
     fn in_json(&self, value: Value) -> bool {
         if self.json {
             out(value);
@@ -71,7 +71,6 @@ impl Output {
         outln!("  {}\n", text::indented(2, about, self.screen.width));
     }
 
-    /// Prints a fact after its label. An empty label continues the previous fact.
     pub(super) fn fact(&self, label: &str, said: &str) {
         if self.in_json(json!({ "step": self.step, "fact": label, "text": said })) {
             return;
@@ -144,7 +143,7 @@ impl Output {
         );
     }
 
-    /// Prints and returns whether every expectation was met.
+    /// Prints whether all checks succeeded, and returns it.
     pub(super) fn end(&self) -> bool {
         let seen = self.failed == 0;
         if self.in_json(json!({ "ok": seen, "failed": self.failed })) {

@@ -121,7 +121,7 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     demo.seal().await?;
     let mut report = demo.verify().await?;
     if report.sealed < report.records {
-        // A record was written after the seal, so seal again.
+        // A record was written after the first seal, so seal again.
         demo.seal().await?;
         report = demo.verify().await?;
     }

@@ -1,5 +1,5 @@
-//! Shows on standard error what a command is doing and how far it is, if this takes longer than a
-//! second. Prints nothing if standard error is not a terminal.
+//! Shows on standard error what a command is doing, and how much of it is done, if it takes longer
+//! than a second. Prints nothing if standard error is not a terminal.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _, stderr};
@@ -11,12 +11,12 @@ use crate::journal::WorkDone;
 
 const TICK: Duration = Duration::from_secs(1);
 
-/// Waits for `work`. Meanwhile shows `what` and the elapsed seconds.
+/// Waits for `work`, and meanwhile shows `what` and the elapsed seconds.
 pub(in super::super) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
     counting(what, &WorkDone::default(), work).await
 }
 
-/// As [`during`], but also shows how many parts of the work are done according to `progress`.
+/// Like [`during`], but also shows how many parts of the work are done, which `progress` counts.
 pub(in super::super) async fn counting<T>(
     what: &str,
     progress: &WorkDone,
@@ -51,7 +51,8 @@ fn said(what: &str, counts: Option<(u64, u64)>, elapsed: Duration) -> String {
     format!("{what}: {counts}{} s", elapsed.as_secs())
 }
 
-/// Replaces the terminal's line. Ignores errors, because a closed terminal is no failure.
+/// Replaces the current line of the terminal. Ignores errors, because a closed terminal must not
+/// make the command fail.
 fn line(text: &str) {
     let mut out = stderr().lock();
     drop(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()));

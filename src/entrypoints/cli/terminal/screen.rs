@@ -21,7 +21,7 @@ pub(in super::super) struct Screen {
 pub(in super::super) enum Tone {
     #[default]
     Plain,
-    /// As it should be.
+    /// All is as it should be.
     Good,
     /// Unfinished, or a person should look at it soon.
     Open,
@@ -33,7 +33,7 @@ pub(in super::super) enum Tone {
 }
 
 impl Tone {
-    /// The parameter of the escape sequence (ECMA-48, SGR). `None` for plain text.
+    /// Returns the parameter of the escape sequence (ECMA-48, SGR), or `None` for plain text.
     fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -47,8 +47,8 @@ impl Tone {
 }
 
 impl Screen {
-    /// The screen of standard output. `COLUMNS` sets its width. `NO_COLOR` and `TERM=dumb` switch
-    /// the colours off (<https://no-color.org>).
+    /// Returns the screen of standard output. The variable `COLUMNS` sets the width. `NO_COLOR`
+    /// (<https://no-color.org>) and `TERM=dumb` switch the colours off.
     pub(in super::super) fn of_stdout(vars: &Vars) -> Self {
         let terminal = stdout().is_terminal();
         let given = vars.get("COLUMNS").and_then(|text| text.parse().ok());
@@ -76,7 +76,8 @@ impl Screen {
     }
 }
 
-/// The width of the terminal. `None` if it is unknown, or if the build lacks the feature `cli`.
+/// Returns the width of the terminal. Returns `None` if the width is unknown, or if the build lacks
+/// the feature `cli`.
 fn terminal_width() -> Option<usize> {
     #[cfg(feature = "cli")]
     let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0.into());

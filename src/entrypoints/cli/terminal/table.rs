@@ -1,6 +1,6 @@
 //! Renders the tables of all commands. In: columns, rows and a screen. Out: text that fits the
-//! screen. Columns that do not fit beside each other continue on an indented line, in the header
-//! and in each row.
+//! screen. If the columns do not fit beside each other, the header and each row continue on an
+//! indented line.
 
 use crate::domain::visible;
 
@@ -8,28 +8,29 @@ use super::screen::{Screen, Tone};
 use super::text;
 
 const GAP: usize = 2;
-/// The indentation of the lines that continue a row.
+/// The indentation of a line that continues a row.
 const INDENT: usize = 4;
-/// A column. `least` is the minimum width of cells that may take several lines, or `None` if each
-/// cell should take one line.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Column {
     header: &'static str,
+    /// The minimum width of the column, if its cells may take several lines. `None` if each cell
+    /// should take one line.
     least: Option<usize>,
 }
 
-/// A column of ids, names or times. Each cell takes one line if the screen is wide enough.
+/// Returns a column of ids, names or times. Each cell takes one line if the screen is wide enough.
 pub(in super::super) const fn column(header: &'static str) -> Column {
     let least = None;
     Column { header, least }
 }
 
-/// A column of texts or lists, which may take several lines.
+/// Returns a column of texts or lists, which may take several lines.
 pub(in super::super) const fn texts(header: &'static str) -> Column {
     texts_from(header, 24)
 }
 
-/// A column of texts or lists with a minimum width of `least`, unless all its cells are shorter.
+/// Returns a column of texts or lists. The column is at least `least` wide, unless all its cells
+/// are shorter.
 pub(in super::super) const fn texts_from(header: &'static str, least: usize) -> Column {
     let least = Some(least);
     Column { header, least }
@@ -59,7 +60,7 @@ impl<T: Into<String>> From<T> for Cell {
 struct Placed {
     index: usize,
     width: usize,
-    /// The width at which every cell fits on one line.
+    /// The width that the column needs to show every cell on one line.
     natural: usize,
 }
 
@@ -86,8 +87,8 @@ pub(in super::super) fn table(
     out
 }
 
-/// Distributes the columns over the lines of a row. Columns of texts get the width that the other
-/// columns leave free.
+/// Distributes the columns over the lines of a row. The columns of texts get the width that the
+/// other columns leave free.
 fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Placed>> {
     let mut lines: Vec<Vec<Placed>> = Vec::new();
     let mut used = width;
@@ -105,7 +106,8 @@ fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Place
         } else {
             used += GAP;
         }
-        // A column that is wider than the screen is narrowed, and its cells are broken into lines.
+        // If the column is wider than the screen, make it narrower. `printed` then breaks its cells
+        // into lines.
         let least = least.min(width.saturating_sub(used));
         used += least;
         if let Some(line) = lines.last_mut() {
@@ -130,7 +132,8 @@ fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Place
     lines
 }
 
-/// Formats one line of a row. The result has several lines if a cell takes several lines.
+/// Formats the columns of a row that are beside each other. The result has several lines if a cell
+/// takes several lines.
 fn printed(line: &[Placed], row: &[Cell], indent: usize, screen: Screen) -> String {
     let empty = Cell::default();
     let cells: Vec<(&Placed, Tone, Vec<String>)> = line

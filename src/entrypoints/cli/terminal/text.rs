@@ -5,13 +5,13 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::domain::visible;
 
-/// The number of columns that a text takes.
+/// Returns the number of columns that a text takes.
 pub(in super::super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Breaks a text into lines of at most `width` columns, between words. Breaks a word only if it is
-/// longer than a line. Makes invisible characters visible, because texts come from tickets.
+/// Breaks a text between words into lines of at most `width` columns. Breaks a word only if it is
+/// longer than a line. Makes invisible characters visible, because the text may come from a ticket.
 pub(in super::super) fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (mut column, width) = (0, width.max(2));
@@ -39,8 +39,8 @@ pub(in super::super) fn lines(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Breaks a text into lines, and indents every line but the first by `indent` blanks. The caller
-/// prints the first line after a label of that width.
+/// Breaks a text into lines, and indents every line except the first by `indent` blanks. The caller
+/// prints the first line after a label that is `indent` columns wide.
 pub(in super::super) fn indented(indent: usize, text: &str, width: usize) -> String {
     let lines = lines(text, width.saturating_sub(indent));
     lines.join(&format!("\n{}", " ".repeat(indent)))
@@ -51,8 +51,8 @@ pub(in super::super) fn wrapped(indent: usize, text: &str) -> String {
     indented(indent, text, 80)
 }
 
-/// How many bytes of a text, from its beginning, fit into `width` columns. At least those of the
-/// first character, even if it is wider.
+/// Returns how many bytes at the beginning of a text fit into `width` columns. Includes the first
+/// character even if it is wider than that.
 fn fitting(text: &str, width: usize) -> usize {
     let mut column = 0;
     let over = text.char_indices().skip(1).find(|(at, _)| {

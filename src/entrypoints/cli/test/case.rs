@@ -34,18 +34,18 @@ struct Case {
     expect: Expect,
 }
 
-/// The expected result of the event's first request. Absent fields are not compared. An ignored
-/// event has no policies, no plan and no field of a request.
+/// The expected result of the event's first request. A field that is absent here is not compared.
+/// If the event is ignored, its policies and plan are empty, and its request has no field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
     /// `allow`, `deny`, `ignored` or `invalid`.
     decision: String,
-    /// Determining policies, in any order.
+    /// The determining policies, in any order.
     policies: Option<Vec<String>>,
-    /// Some fields of the request, with the names of a native request.
+    /// Some fields of the request, named as in a native request.
     request: Option<Map<String, Value>>,
-    /// The calls of the plan, for an image that is not shared yet.
+    /// The calls of the plan, if the image is not shared yet.
     plan: Option<Vec<String>>,
 }
 
@@ -77,7 +77,7 @@ impl Difference {
         }
     }
 
-    /// The difference on one line, as in `decision: expected deny, got allow`.
+    /// Formats the difference as one line, such as `decision: expected deny, got allow`.
     pub(super) fn line(&self) -> String {
         let list = |values: &[String]| match values {
             [] => "nothing".to_owned(),
@@ -101,19 +101,19 @@ impl Difference {
     }
 }
 
-/// One case after its run.
+/// A case that was run, with its result.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) name: String,
     /// Where the case is, as `file:line`.
     pub(super) place: String,
     pub(super) ended: CaseResult,
-    /// The determining policies of the case's requests, and the policies that let the requests'
-    /// approvers approve.
+    /// The determining policies of the case's requests, and the policies that allowed the approvers
+    /// of these requests to approve.
     pub(super) touched: Vec<String>,
 }
 
-/// Runs the cases of a file. A file that cannot be read is a failed case.
+/// Runs the cases of a file. If the file cannot be read, returns one failed case.
 pub(super) fn run_file(prepared: &Prepared, file: &Path) -> Vec<Ran> {
     let shown = file.display().to_string();
     let read = std::fs::read_to_string(file).map_err(|error| (None, error.to_string()));

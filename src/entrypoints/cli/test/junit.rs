@@ -46,7 +46,8 @@ pub(super) fn xml(cases: &[Ran]) -> String {
     text + "  </testsuite>\n</testsuites>\n"
 }
 
-/// Escapes a text for contents and attributes of XML. Characters that XML forbids become visible.
+/// Escapes a text for use as a content or an attribute of XML. Characters that XML forbids, such as
+/// control characters, are written as visible escapes.
 fn escaped(text: &str) -> String {
     visible(text, &['\n'])
         .replace('&', "&amp;")

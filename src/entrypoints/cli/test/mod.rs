@@ -1,6 +1,7 @@
 //! `test`: runs the user's policy test cases. Signs each event as its source does, with a random
-//! secret. Does not sign the event of a source with `fetch`: its file has both the event and the
-//! fetched instance. Processes the event up to the plan. Writes no journal and makes no cloud call.
+//! secret, and processes it up to the plan. Events of trusted sources and of sources with `fetch`
+//! are not signed. If the source has `fetch`, the event's file must also have the instance that
+//! would be fetched. Writes no journal and makes no cloud call.
 
 mod case;
 mod junit;
@@ -47,7 +48,7 @@ pub(super) fn run(context: &Context, options: &TestOptions) -> Result<Exit, Fail
     Ok(report(context.json, &cases, &untouched))
 }
 
-/// The policies that decided no case.
+/// Returns the policies that decided no case.
 fn untouched(prepared: &Prepared, cases: &[Ran]) -> Vec<String> {
     let touched = |id: &&str| {
         cases

@@ -1,6 +1,6 @@
 //! `test --record`: writes a case that expects the present outcome of an event. In: a configured
-//! source and the event's file. Out: a copy of the event, unless it lies among the cases already, and
-//! a case at the end of `recorded.toml`. Never replaces a file.
+//! source and the event's file. Out: a copy of the event in the folder of the cases, unless the
+//! event is already there, and a case at the end of `recorded.toml`. Never replaces a file.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -76,7 +76,7 @@ pub(super) fn run(
         OpenOptions::new().create(true).append(true),
     );
     if let Err(error) = appended {
-        // Remove the copy: the next attempt would find it, and be refused.
+        // Remove the copy, because the next attempt would fail if the copy existed.
         if !in_place {
             drop(fs::remove_file(&copy));
         }

@@ -1,5 +1,5 @@
-//! Prints the results of `test`: a line per case, the differences, the policies that decided no
-//! case, and the counts.
+//! Prints the results of `test`: a line for each case, the differences, the policies that decided
+//! no case, and the counts.
 
 use serde_json::{Value, json};
 
@@ -49,8 +49,9 @@ fn print(ran: &Ran) {
     }
 }
 
-/// Prints the field, then the values that were only expected (`-`) or that only came out (`+`). If
-/// both lists differ only in order or in repetitions, prints all values.
+/// Prints the field, then each expected value that is missing (`-`) and each value that was not
+/// expected (`+`). If both lists have the same values, and differ only in their order or in
+/// repetitions, prints both lists whole.
 fn print_difference(difference: &Difference) {
     let Difference {
         field,
