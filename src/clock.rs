@@ -55,8 +55,8 @@ pub fn fresh_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
 }
 
 /// Returns a random number, uniform over `u32`. Returns `u32::MAX / 2` if the system has no
-/// randomness. That is good enough for the callers, which spread waits and choose between two
-/// halves.
+/// randomness. That is good enough for the callers, which use it to spread waits and to split
+/// batches.
 pub fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }

@@ -21,8 +21,8 @@ const MAX_BATCH_BYTES: usize = 4_096;
 /// How long the thread pauses after a write if the queue is empty. Lines that arrive during the
 /// pause are written together, and the thread is not woken for each of them.
 const GATHER: Duration = Duration::from_micros(250);
-/// Maximum time that a flush waits. Without a limit, it would never end if the other end of a pipe
-/// is not read.
+/// Maximum time that a flush waits. Without a limit, a flush to a pipe that no process reads would
+/// never end.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 const FLUSH_POLL: Duration = Duration::from_millis(1);
 

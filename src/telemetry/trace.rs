@@ -29,7 +29,7 @@ pub fn current() -> Option<TraceContext> {
     trace_context::carried()
 }
 
-/// Runs `work` in the context of the current work. The returned future may run in another task.
+/// Returns a future that runs `work` in the context of the current work, even in another task.
 pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
     within(current(), work)
 }

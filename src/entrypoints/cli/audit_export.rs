@@ -16,7 +16,6 @@ use super::print::{errln, note};
 use super::reading::ReadJournal;
 use super::{Context, Failure};
 
-/// Why the export stopped.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
     #[error(transparent)]

@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         report.shorten();
         print(&report, differences, Screen::of_stdout(&context.vars));
     }
-    // Print the report before returning an error, because the report has the answers to the
+    // Return an error only now, after the report is printed. The report has the answers to the
     // requests that were made before the error.
     asked?;
     let denied = |answer: &Answer| answer.status == Status::Denied;

@@ -20,9 +20,9 @@ use super::terminal::text;
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
 
-/// The width of the labels, which is the column where the texts begin.
+/// The width of the labels to the left of the texts.
 const MARGIN: usize = 10;
-/// The maximum number of entries in a part, and the maximum number of lines in an entry.
+/// Maximum number of entries that a part shows, and of lines that an entry takes.
 const MAX_LINES: usize = 3;
 /// Parts are folded until the text has at most this number of lines. One line of the screen is left
 /// for the prompt.

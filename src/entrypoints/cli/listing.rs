@@ -12,8 +12,8 @@ use super::reading::{ReadJournal, warned};
 use super::terminal::Screen;
 use super::{Context, Failure};
 
-/// Refuses a `--source` that is not configured, unless the journal has entries of this source. It
-/// may have been removed from the configuration. If no configuration was read, accepts any source.
+/// Refuses a `--source` that is not configured, unless the journal has entries of it: the source
+/// may have been removed from the configuration. Accepts any source if no configuration was read.
 pub(super) async fn known_source(
     source: Option<&SourceName>,
     journal: &ReadJournal,

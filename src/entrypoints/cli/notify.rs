@@ -15,7 +15,6 @@ use super::reading::{ReadJournal, warned};
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
-/// Time limit of a retry.
 const RETRY_BUDGET: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Exit, Failure> {

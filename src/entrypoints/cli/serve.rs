@@ -35,7 +35,6 @@ const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
 /// Interval of the background sweeps if the journal is anywhere else, where each sweep must list
 /// objects.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
 /// How long running work may continue after the stop signal. A later sweep continues what is
 /// unfinished.
@@ -95,8 +94,7 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
         Box::pin(async move {
             let app = app.now_in_force().await;
             let budget = app.budget();
-            // A probe is no POST, and its answer must not wait for notifications about other
-            // requests.
+            // A probe is no POST. Its answer must not wait for the notifications of deliveries.
             let delivers = request.method == "POST";
             let response = match (host, azure) {
                 (_, Some(azure)) => azure.respond(&app, request, budget).await,
@@ -161,7 +159,8 @@ async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> 
     listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
-/// Opens the application for a server or a function. It copies its records to standard output.
+/// Opens the application for a server or a function, and lets it copy each record to standard
+/// output.
 async fn start(context: &Context) -> Result<App, Failure> {
     let mut app = context
         .start()

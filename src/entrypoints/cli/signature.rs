@@ -215,7 +215,7 @@ pub(super) fn unknown_source(name: &str, config: &Config) -> Failure {
     ))
 }
 
-/// Reads the body of a delivery. A file that cannot be read is a wrong argument.
+/// Reads the body of a delivery. Returns [`Failure::Usage`] if the file cannot be read.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| Failure::Usage(format!("{} cannot be read: {error}", path.display()));
     read_at_most(path, MAX_BODY_BYTES).map_err(unreadable)

@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
     })
 }
 
-/// Returns the failure of a command whose body cannot be used as a delivery of the source.
+/// Returns the failure to report if a body cannot be used as a delivery of the source.
 pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     match error {
         CaseError::UnknownSource(name) => unknown_source(name.as_str(), config),

@@ -76,8 +76,8 @@ impl Batch<'_> {
         &self.spans
     }
 
-    /// Ends a batch that the collector accepted. Counts as dropped the `rejected` spans that the
-    /// collector did not want.
+    /// Ends a batch that the collector accepted, except for `rejected` of its spans. Those are
+    /// counted as dropped.
     pub(super) fn delivered(mut self, rejected: u64) {
         self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
         self.spans.clear();

@@ -35,7 +35,6 @@ pub struct Settings {
     pub(super) resource: Json,
 }
 
-/// The variables, and the problems found in them.
 struct Reader<'v> {
     vars: &'v BTreeMap<String, String>,
     /// Whether a variable names a collector, and its export is not switched off.

@@ -10,6 +10,7 @@ use super::text;
 const GAP: usize = 2;
 /// The indentation of a line that continues a row.
 const INDENT: usize = 4;
+
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Column {
     header: &'static str,
@@ -55,7 +56,6 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A column with its width on the screen.
 #[derive(Debug, Clone, Copy)]
 struct Placed {
     index: usize,

@@ -20,7 +20,6 @@ struct CaseFile {
     case: Vec<Case>,
 }
 
-/// One case: an event, and its expected result.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {

@@ -1,7 +1,7 @@
 //! `test`: runs the user's policy test cases. Signs each event as its source does, with a random
 //! secret, and processes it up to the plan. Events of trusted sources and of sources with `fetch`
-//! are not signed. If the source has `fetch`, the event's file must also have the instance that
-//! would be fetched. Writes no journal and makes no cloud call.
+//! are not signed. If the source has `fetch`, the event's file must also contain the instance that
+//! the service would fetch. Writes no journal and makes no cloud call.
 
 mod case;
 mod junit;
