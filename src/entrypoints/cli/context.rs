@@ -160,7 +160,6 @@ impl Context {
         }
     }
 
-    /// Loads and checks the configuration, and opens the application.
     pub(super) async fn start(&self) -> Result<App, StartError> {
         self.prepare()?.open(&self.vars, Clock::System).await
     }

@@ -13,7 +13,7 @@ use crate::journal::JournalError;
 
 use super::print::{self, errln, note};
 
-/// The error of a command. `main` prints it.
+/// The error of a command, which `print_failure` prints.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// An argument, or something that an argument names, is invalid. Or two arguments exclude each
@@ -123,7 +123,8 @@ pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     Exit::Done
 }
 
-/// Reports output that could not be written, and turns a success into a failure.
+/// Returns `exit` if all output was written. Otherwise prints the error, and turns a success into a
+/// failure.
 pub(super) fn unless_output_is_lost(exit: Exit) -> Exit {
     let Some(error) = print::failed() else {
         return exit;

@@ -76,7 +76,6 @@ impl ReadJournal {
         }
     }
 
-    /// Waits for `reading`, and shows its progress.
     pub(super) async fn during<T>(&self, reading: impl Future<Output = T>) -> T {
         counting("reading the journal", self.journal.work_done(), reading).await
     }

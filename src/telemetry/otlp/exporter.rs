@@ -22,7 +22,6 @@ use crate::telemetry::metrics::Metrics;
 /// nothing, and a server sends only at its regular times, not as soon as a batch is full.
 const REST: Duration = Duration::from_secs(30);
 
-/// How a request to the collector ended.
 enum End {
     /// The collector accepted the request, but rejected this number of its spans.
     Accepted(u64),

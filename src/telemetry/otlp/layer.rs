@@ -83,7 +83,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for SpanLayer {
     }
 }
 
-/// Returns the context of `span`, or of the nearest recorded span around it.
 fn recorded_around<'a, R: LookupSpan<'a>>(span: SpanRef<'a, R>) -> Option<TraceContext> {
     let context = |span: SpanRef<'a, R>| Some(span.extensions().get::<Recorded>()?.context);
     span.scope().find_map(context)

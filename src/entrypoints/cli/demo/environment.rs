@@ -155,7 +155,6 @@ impl Demo {
         Ok(Answered { status, body })
     }
 
-    /// Returns the number of calls that the sandbox has received.
     pub(super) fn calls(&self) -> usize {
         self.cloud.calls().len()
     }
@@ -168,7 +167,6 @@ impl Demo {
         self.cloud.calls().iter().filter(shared).count()
     }
 
-    /// Whether the demo's image is shared with this account in the sandbox.
     pub(super) fn has_share(&self, account: &str) -> bool {
         let world = self.cloud.state();
         let blueprint = world

@@ -20,7 +20,6 @@ impl Answered {
         self.body.get(name).unwrap_or(&Value::Null)
     }
 
-    /// Returns the elements of a list in the body.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
         self.at(name).as_array().into_iter().flatten()
     }
