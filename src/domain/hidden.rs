@@ -10,15 +10,33 @@ const MAX_BACKSLASHES: usize = 8;
 /// Maximum length of the part after `#` in a character reference such as `&#x2F;`, with its `;`.
 const MAX_NUMBER: usize = 6;
 
-/// Returns `text` with `mark` in place of each secret. Ignores empty secrets.
+/// Maximum number of comparisons with one secret per byte of the text, on average. Only a hostile
+/// text needs more: one in which the first characters of a secret begin again at most places.
+const MAX_COMPARISONS: usize = 16;
+
+/// Returns `text` with `mark` in place of each secret. Ignores empty secrets. If the search needs
+/// more than [`MAX_COMPARISONS`], one `mark` replaces the rest of the text.
 pub(crate) fn hide_secrets(text: &[u8], secrets: &[&str], mark: &str) -> Vec<u8> {
+    search(text, secrets, mark).0
+}
+
+/// Does what [`hide_secrets`] does, and also returns the number of comparisons.
+fn search(text: &[u8], secrets: &[&str], mark: &str) -> (Vec<u8>, usize) {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     let secrets: Vec<&[u8]> = secrets.map(|secret| secret.as_bytes()).collect();
+    let most = text.len().saturating_mul(MAX_COMPARISONS * secrets.len());
+    let mut comparisons = 0;
     let mut shown = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after_first)) = rest.split_first() {
+        if comparisons > most {
+            shown.extend_from_slice(mark.as_bytes());
+            break;
+        }
         // Several secrets may begin here, if one is a prefix of another. Hide the longest.
-        let found = secrets.iter().filter_map(|secret| after(rest, secret));
+        let found = secrets
+            .iter()
+            .filter_map(|secret| after(rest, secret, &mut comparisons));
         match found.min_by_key(|after| after.len()) {
             Some(after) => {
                 shown.extend_from_slice(mark.as_bytes());
@@ -30,13 +48,17 @@ pub(crate) fn hide_secrets(text: &[u8], secrets: &[&str], mark: &str) -> Vec<u8>
             }
         }
     }
-    shown
+    (shown, comparisons)
 }
 
 /// Returns the rest of `text` after `secret`, or `None` if `text` does not begin with `secret`.
-fn after<'t>(text: &'t [u8], secret: &[u8]) -> Option<&'t [u8]> {
-    if let Some(rest) = text.strip_prefix(secret) {
-        return Some(rest);
+/// Adds the number of comparisons to `comparisons`.
+fn after<'t>(text: &'t [u8], secret: &[u8], comparisons: &mut usize) -> Option<&'t [u8]> {
+    let pairs = text.iter().zip(secret);
+    let same = pairs.take_while(|(one, other)| one == other).count();
+    *comparisons += same;
+    if same == secret.len() {
+        return text.get(same..);
     }
     // `escaped` reads a run of backslashes in the text as one backslash, so do the same with the
     // secret.
@@ -46,6 +68,7 @@ fn after<'t>(text: &'t [u8], secret: &[u8]) -> Option<&'t [u8]> {
         before != b'\\' || **byte != b'\\'
     });
     bytes.try_fold(text, |text, byte| {
+        *comparisons += 1;
         escaped(text, *byte).or_else(|| text.strip_prefix(&[*byte]))
     })
 }
@@ -177,6 +200,30 @@ mod tests {
         let secrets = ["one", "one\ntwo"];
         let shown = hide_secrets(br"one one\ntwo one\u000atwo", &secrets, "*");
         assert_eq!(String::from_utf8(shown).unwrap(), "* * *");
+    }
+
+    /// A peer that knows the secret can write an answer that nearly has it at every place.
+    #[test]
+    fn a_hostile_answer_takes_a_bounded_search() {
+        let secret = format!("{}b", "a".repeat(4_000));
+        for (part, bytes) in [
+            ("a", 1_000_000),
+            (r"\u0061", 100_000),
+            ("%61", 100_000),
+            ("&#97;", 100_000),
+        ] {
+            let hostile = part.repeat(bytes / part.len());
+            let (shown, comparisons) = search(hostile.as_bytes(), &[&secret], "***");
+            assert!(shown.ends_with(b"***"), "{part}");
+            assert!(shown.len() < hostile.len(), "{part}");
+            let most = MAX_COMPARISONS * hostile.len() + 2 * secret.len();
+            assert!(comparisons <= most, "{part}: {comparisons}");
+        }
+        // An answer that has the secret itself at every place is honest.
+        let honest = secret.repeat(250);
+        let (shown, comparisons) = search(honest.as_bytes(), &[&secret], "*");
+        assert_eq!(shown, "*".repeat(250).into_bytes());
+        assert_eq!(comparisons, honest.len());
     }
 
     /// Answers can be as large as 4 MiB, so the search must not be quadratic.
