@@ -206,6 +206,6 @@ impl TicketFetcher {
         let answer = client::send(&self.client, outgoing, MAX_TIME.min(left(deadline))).await;
         let answer = answer.map_err(|failure| Unfetched::because(failure.to_string()))?;
         read_ticket(answer.status, &answer.body)
-            .map_err(|rejected| Unfetched::rejected("the ticket system", &rejected))
+            .map_err(|rejected| Unfetched::rejected("the ticket system", &rejected, &[]))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
@@ -82,17 +82,10 @@ impl Unfetched {
         }
     }
 
-    /// Returns the error without the secret, which the API may have repeated.
-    fn without(self, secret: &SecretString) -> Self {
+    /// Makes the error of a rejected call. `secrets`: what the API may have repeated of the call.
+    pub(super) fn rejected(by: &str, rejected: &Rejected, secrets: &[&str]) -> Self {
         Self {
-            why: hide(&self.why, &[secret.expose_secret()]),
-            ..self
-        }
-    }
-
-    pub(super) fn rejected(by: &str, rejected: &Rejected) -> Self {
-        Self {
-            why: format!("{by} {}", rejected.why),
+            why: format!("{by} {}", rejected.reason(|text| hide(text, secrets))),
             kind: rejected.kind,
         }
     }
@@ -191,8 +184,10 @@ impl Instances {
             let token = self.token(&access, fetch, rejected.as_ref(), (now, deadline));
             let token = token.await?;
             let call = (fetch.preset.system().with_token)(call.clone(), token.expose_secret());
-            let call = self.call(&access, fetch, call, deadline).await;
-            match call.map_err(|refused| refused.without(&token)) {
+            match self
+                .call(&access, fetch, call, Some(&token), deadline)
+                .await
+            {
                 Err(refused) if refused.kind == Rejection::BadToken && rejected.is_none() => {
                     rejected = Some(token);
                 }
@@ -276,7 +271,7 @@ impl Instances {
     ) -> Result<Token, Unfetched> {
         let system = fetch.preset.system();
         let call = (system.token)(&fetch.app_id, fetch.app_secret.expose_secret());
-        let answer = self.call(access, fetch, call, deadline).await?;
+        let answer = self.call(access, fetch, call, None, deadline).await?;
         let usable = |text: &str| !text.is_empty() && text.len() <= MAX_TOKEN;
         let token = system
             .token_of(&answer)
@@ -297,6 +292,7 @@ impl Instances {
         access: &Access,
         fetch: &FetchConfig,
         call: ApiCall,
+        token: Option<&SecretString>,
         deadline: Deadline,
     ) -> Result<Value, Unfetched> {
         let url = fetch.address.join(&call.path);
@@ -321,7 +317,9 @@ impl Instances {
         let answer = client::send(&self.client, outgoing, longest).await;
         let answer = answer.map_err(|failure| Unfetched::because(failure.to_string()))?;
         (system.answer)(answer.status, &answer.body).map_err(|rejected| {
-            Unfetched::rejected(fetch.preset.as_str(), &rejected).without(&fetch.app_secret.text)
+            let secrets = token.into_iter().chain([&fetch.app_secret.text]);
+            let secrets: Vec<&str> = secrets.map(ExposeSecret::expose_secret).collect();
+            Unfetched::rejected(fetch.preset.as_str(), &rejected, &secrets)
         })
     }
 }

@@ -190,7 +190,8 @@ impl App {
             }),
             (status, _) => {
                 let wish = answer.retry_after.as_deref();
-                let text = String::from_utf8_lossy(&answer.body);
+                // Hide first: a secret may have white space.
+                let text = notification.hidden(&String::from_utf8_lossy(&answer.body));
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 let shown = if text.is_empty() { "" } else { ": " };
                 Err(Failure {
@@ -351,6 +352,13 @@ impl Notification<'_> {
     /// Makes a failure with a reason for human readers: short, without invisible characters or
     /// secrets.
     fn failed(&self, why: &str) -> Failure {
+        let hidden = self.hidden(why);
+        let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
+        Failure::passing(visible(&clipped, &[]))
+    }
+
+    /// Returns a text without the secrets of the target and of the delivery.
+    fn hidden(&self, text: &str) -> String {
         let own = self.target.config.auth.secrets();
         let callback = self.attempt.callback;
         let brought = callback
@@ -359,8 +367,6 @@ impl Notification<'_> {
             .flatten();
         let brought = brought.flatten().map(ExposeSecret::expose_secret);
         let secrets = own.iter().map(String::as_str).chain(brought);
-        let hidden = hide(why, &secrets.collect::<Vec<_>>());
-        let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
-        Failure::passing(visible(&clipped, &[]))
+        hide(text, &secrets.collect::<Vec<_>>())
     }
 }

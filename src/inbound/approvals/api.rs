@@ -63,14 +63,27 @@ pub struct NewToken {
     pub lasts: i64,
 }
 
-/// Why a call was rejected. `why` may quote a message from the system, so the caller must remove
-/// secrets from it.
+/// Why a call was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// What the system did, as in `answers 1390003: instance code not found`.
-    pub why: String,
+    /// What the system did, as in `answers 1390003:`.
+    pub(super) why: String,
+    /// The system's own texts in full, such as `instance code not found`. They may repeat secrets.
+    pub(super) quoted: Vec<String>,
     /// What the caller can do.
     pub kind: Rejection,
+}
+
+impl Rejected {
+    /// Returns the reason, with the beginning of each of the system's texts. `hide` removes secrets
+    /// first: a secret that is cut would not be recognized any more.
+    pub fn reason(&self, hide: impl Fn(&str) -> String) -> String {
+        let quoted = self.quoted.iter().map(|text| shown(&hide(text)));
+        let quoted: Vec<String> = quoted.collect();
+        format!("{} {}", self.why, quoted.join(": "))
+            .trim_end()
+            .to_owned()
+    }
 }
 
 /// What the caller can do after a rejected call.
@@ -93,17 +106,38 @@ pub(super) fn by_code(
     kind: impl Fn(i64) -> Rejection,
 ) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let (why, kind) = match answer.get(fields.0).and_then(Value::as_i64) {
-        Some(0) if status == 200 => return Ok(answer),
+    match answer.get(fields.0).and_then(Value::as_i64) {
+        Some(0) if status == 200 => Ok(answer),
         Some(code) => {
             let message = answer.get(fields.1).and_then(Value::as_str);
-            let message = shown(message.unwrap_or_default());
-            (format!("answers {code}: {message}"), kind(code))
+            Err(Rejected {
+                why: format!("answers {code}:"),
+                quoted: vec![message.unwrap_or_default().to_owned()],
+                kind: kind(code),
+            })
         }
-        None => {
-            let why = format!("answers HTTP {status} without a code");
-            (why, Rejection::Other)
-        }
-    };
-    Err(Rejected { why, kind })
+        None => Err(Rejected {
+            why: format!("answers HTTP {status} without a code"),
+            quoted: Vec::new(),
+            kind: Rejection::Other,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_before_the_text_is_cut() {
+        let secret = "a-token-of-this-test-only-000000001";
+        let body = serde_json::json!({ "code": 7, "msg": format!("{}{secret}", "x".repeat(40)) });
+        let rejected = by_code(200, body.to_string().as_bytes(), ("code", "msg"), |_| {
+            Rejection::Other
+        });
+        let reason = rejected
+            .unwrap_err()
+            .reason(|text| text.replace(secret, "*"));
+        assert_eq!(reason, format!("answers 7: \"{}*\"", "x".repeat(40)));
+    }
 }

@@ -78,15 +78,17 @@ fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
         return Ok(answer);
     }
     let code = text("code");
+    let (why, quoted) = match code.is_empty() {
+        true => (format!("answers HTTP {status} without a code"), vec![]),
+        false => ("answers".to_owned(), vec![code, text("message")]),
+    };
     Err(Rejected {
         kind: match code == BAD_TOKEN {
             true => Rejection::BadToken,
             false => Rejection::Other,
         },
-        why: match code.is_empty() {
-            true => format!("answers HTTP {status} without a code"),
-            false => format!("answers {}: {}", shown(code), shown(text("message"))),
-        },
+        why,
+        quoted: quoted.into_iter().map(str::to_owned).collect(),
     })
 }
 
@@ -286,7 +288,8 @@ mod tests {
             (200, "<html>", "HTTP 200", Rejection::Other),
         ] {
             let rejected = answer(status, text.as_bytes()).unwrap_err();
-            assert!(rejected.why.contains(says), "{rejected:?}");
+            let reason = rejected.reason(str::to_owned);
+            assert!(reason.contains(says), "{reason}");
             assert_eq!(rejected.kind, kind, "{rejected:?}");
         }
     }

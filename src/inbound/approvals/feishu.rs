@@ -331,7 +331,8 @@ mod tests {
             (200, r#"{"code":"0"}"#, "without a code", Rejection::Other),
         ] {
             let rejected = answered(status, text).unwrap_err();
-            assert!(rejected.why.contains(says), "{rejected:?}");
+            let reason = rejected.reason(str::to_owned);
+            assert!(reason.contains(says), "{reason}");
             assert_eq!(rejected.kind, kind, "{rejected:?}");
         }
     }

@@ -155,6 +155,7 @@ pub fn read_ticket(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     };
     Err(Rejected {
         why: format!("answers HTTP {status}{hint}"),
+        quoted: Vec::new(),
         kind: match status {
             410 => Rejection::Gone,
             _ => Rejection::Other,

@@ -273,7 +273,8 @@ mod tests {
             (200, "<html>", "without a code", Rejection::Other),
         ] {
             let rejected = answer(status, text.as_bytes()).unwrap_err();
-            assert!(rejected.why.contains(says), "{rejected:?}");
+            let reason = rejected.reason(str::to_owned);
+            assert!(reason.contains(says), "{reason}");
             assert_eq!(rejected.kind, kind, "{rejected:?}");
         }
     }
