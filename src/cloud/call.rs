@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -24,7 +23,9 @@ use super::error::{deadline_passed, not_sent, over_limit, unanswered};
 use super::request_headers::ApiRequest;
 use super::settings::CloudSettings;
 use super::throttle::Throttle;
-use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
+use crate::domain::{
+    AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp, http_date,
+};
 
 /// A refused call may be repeated within this time of its first sending. All requests that share a
 /// call wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
@@ -144,7 +145,7 @@ impl Cloud {
 
     /// Stores and returns the clock difference in seconds, from an answer's `Date` header.
     fn compare_clock(&self, date: Option<&str>) -> Option<i64> {
-        let theirs = DateTimeParser::new().parse_timestamp(date?).ok()?;
+        let theirs = http_date(date?)?;
         let seconds = theirs.duration_since((self.settings.clock)()).as_secs();
         self.clock_difference.store(seconds, Ordering::Relaxed);
         Some(seconds)

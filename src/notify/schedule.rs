@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, http_date};
 
 /// The pause after each failed attempt, in seconds. After an eighth failure there is no further
 /// attempt.
@@ -30,9 +30,7 @@ pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<i64> {
     if let Ok(seconds) = header.parse::<u32>() {
         return Some(seconds.into());
     }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(header)
-        .ok()?;
+    let at = http_date(header)?;
     Some(at.duration_since(now).as_secs().max(0))
 }
 
@@ -68,7 +66,11 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(retry_after(" 120", now), Some(120));
         assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", now), Some(120));
-        assert_eq!(retry_after("Wed, 31 Dec 1969 00:02:00 GMT", now), Some(0));
+        let obsolete = "Thu Jan  1 00:02:00 1970";
+        assert_eq!(retry_after(obsolete, now), Some(120));
+        let past = "Thu, 01 Jan 1970 00:00:00 GMT";
+        let later = Timestamp::from_second(120).unwrap();
+        assert_eq!(retry_after(past, later), Some(0));
         for bad in ["", "soon", "-5", "1.5", "99999999999999"] {
             assert_eq!(retry_after(bad, now), None, "{bad}");
         }

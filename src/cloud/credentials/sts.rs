@@ -7,7 +7,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
@@ -19,7 +18,7 @@ use crate::cloud::client;
 use crate::cloud::envelope;
 use crate::cloud::error::{clip, not_sent};
 use crate::cloud::request_headers::ApiRequest;
-use crate::domain::{AccountId, CloudError, ErrorClass, Problem, ResultCode, Timestamp};
+use crate::domain::{AccountId, CloudError, ErrorClass, Problem, ResultCode, Timestamp, http_date};
 
 const VERSION: &str = "2018-08-13";
 /// The region that the official SDKs use for this service. Roles do not belong to a region.
@@ -279,9 +278,7 @@ impl Call<'_> {
         let sent = client::post(client, &endpoint.url, &headers, body, STS_TIMEOUT).await;
         match sent {
             Ok(incoming) => {
-                let theirs = incoming
-                    .date
-                    .and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
+                let theirs = incoming.date.and_then(|date| http_date(&date));
                 let body = hide_keys(&incoming.body, &self.secrets);
                 let opened = envelope::open(incoming.status, &body, Purpose::Read);
                 (opened.map(|answered| answered.answer), theirs)
