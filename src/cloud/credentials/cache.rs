@@ -78,7 +78,8 @@ impl CredentialCache {
                 None => slot.looks,
             }
         };
-        within(deadline, Box::pin(self.look_or_keep(looks))).await
+        self.within(deadline, Box::pin(self.look_or_keep(looks)))
+            .await
     }
 
     /// Replaces the configured key, if the chain has one. Later calls use the new key. `account` is
@@ -126,7 +127,8 @@ impl CredentialCache {
                 _ => slot.looks,
             }
         };
-        let loaded = within(deadline, Box::pin(self.look_up_once(looks))).await?;
+        let look = Box::pin(self.look_up_once(looks));
+        let loaded = self.within(deadline, look).await?;
         Ok((!loaded.same_as(used)).then_some(loaded))
     }
 
@@ -164,6 +166,7 @@ impl CredentialCache {
         }
         loop {
             let looks = self.slot.lock().looks;
+            self.remote.forget_unanswered();
             let loaded = self.chain.load(&self.remote).await.map(Arc::new);
             let mut slot = self.slot.lock();
             if slot.looks != looks {
@@ -184,6 +187,17 @@ impl CredentialCache {
             return loaded;
         }
     }
+
+    /// Runs a look-up, at most until the deadline. The look-up is boxed because its future is large
+    /// and rarely used.
+    async fn within(
+        &self,
+        deadline: Deadline,
+        look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,
+    ) -> Loaded {
+        let found = deadline.limit(look).await;
+        found.unwrap_or_else(|| Err(self.remote.out_of_time()))
+    }
 }
 
 impl Slot {
@@ -202,16 +216,6 @@ impl Slot {
         };
         good.then(|| Arc::clone(held))
     }
-}
-
-/// Runs a look-up, at most until the deadline. The look-up is boxed because its future is large and
-/// rarely used.
-async fn within(
-    deadline: Deadline,
-    look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,
-) -> Loaded {
-    let found = deadline.limit(look).await;
-    found.unwrap_or(Err(CredentialsError::OutOfTime))
 }
 
 #[cfg(test)]

@@ -35,8 +35,15 @@ pub enum CredentialsError {
         unconnected: bool,
     },
     /// The caller's deadline passed.
-    #[error("the deadline passed during the look-up of the credentials")]
-    OutOfTime,
+    #[error("the deadline passed during the look-up of the credentials{}", before(unanswered.as_deref()))]
+    OutOfTime {
+        /// The service that had not answered yet, if one was asked.
+        unanswered: Option<String>,
+    },
+}
+
+fn before(unanswered: Option<&str>) -> String {
+    unanswered.map_or_else(String::new, |peer| format!(", before {peer} answered"))
 }
 
 impl From<CredentialsError> for CloudError {
@@ -64,10 +71,10 @@ impl From<CredentialsError> for CloudError {
                 ErrorClass::NotSent,
                 "nothing to do for a request, which is tried again; repeat any other command; if the error persists, check the connection to the service",
             ),
-            CredentialsError::OutOfTime => (ErrorClass::NotSent, TRY_LATER),
+            CredentialsError::OutOfTime { .. } => (ErrorClass::NotSent, TRY_LATER),
         };
         let code = match error {
-            CredentialsError::OutOfTime => ResultCode::DeadlinePassed,
+            CredentialsError::OutOfTime { .. } => ResultCode::DeadlinePassed,
             CredentialsError::Unreachable {
                 unconnected: true, ..
             } => ResultCode::ConnectFailed,
@@ -84,7 +91,7 @@ impl CredentialsError {
     /// Returns the error of a call whose credentials the cloud refused with `refusal` and which has
     /// no newer ones for the reason `self`. The call had no effect.
     pub(in crate::cloud) fn after(self, refusal: CloudError) -> CloudError {
-        if self == Self::OutOfTime {
+        if matches!(self, Self::OutOfTime { .. }) {
             // The call was sent, so its error must not be `DeadlinePassed`: the caller would not
             // record the call. Newer credentials may exist, so the caller can repeat it.
             return CloudError {

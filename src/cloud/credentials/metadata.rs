@@ -117,7 +117,8 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
 }
 
 async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), client::Failure> {
-    client::get(&remote.client, url, &[], METADATA_TIMEOUT).await
+    let answer = client::get(&remote.client, url, &[], METADATA_TIMEOUT);
+    remote.wait_for(url.as_str(), answer).await
 }
 
 fn failing(place: &str, status: u16) -> CredentialsError {

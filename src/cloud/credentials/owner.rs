@@ -8,7 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument as _;
 
 use super::owner_slot::{Asked, OwnerSlot};
-use super::{CredentialCache, Credentials, CredentialsError, Remote, sts};
+use super::{CredentialCache, Credentials, Remote, sts};
 use crate::cloud::deadline::Deadline;
 use crate::domain::{AccountId, CloudError, ErrorClass};
 
@@ -22,7 +22,7 @@ impl CredentialCache {
         if let Some(owner) = named(&used) {
             return Ok(owner);
         }
-        let late = || CloudError::from(CredentialsError::OutOfTime);
+        let late = || CloudError::from(self.remote.out_of_time());
         let asking = Arc::clone(&self.owner.asking).lock_owned();
         let asking = deadline.limit(asking).await.ok_or_else(late)?;
         let known = self.owner.about(&used);

@@ -1,10 +1,14 @@
 //! Access to credential sources outside this process. In: the cloud's settings. Out: an HTTP
 //! client, the token service's address, the time.
 
+use parking_lot::Mutex;
+
 use crate::cloud::client::{self, Client};
 use crate::cloud::endpoint::Endpoint;
 use crate::cloud::settings::{Clock, CloudSettings};
 use crate::domain::{Problems, Timestamp};
+
+use super::error::CredentialsError;
 
 /// The HTTP client, the token service's address and the clock, for requests to credential sources.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub struct Remote {
     pub(super) client: Client,
     pub(super) sts: Endpoint,
     clock: Clock,
+    /// The peer whose answer a request waits for.
+    unanswered: Mutex<Option<String>>,
 }
 
 impl Remote {
@@ -21,11 +27,32 @@ impl Remote {
             client: client::http_client()?,
             sts: settings.endpoint_of("sts")?,
             clock: settings.clock,
+            unanswered: Mutex::default(),
         })
     }
 
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// Waits for the answer of `peer`. If the caller stops waiting, [`Remote::out_of_time`] names the
+    /// peer.
+    pub(super) async fn wait_for<T>(&self, peer: &str, answer: impl Future<Output = T>) -> T {
+        *self.unanswered.lock() = Some(peer.to_owned());
+        let answer = answer.await;
+        self.forget_unanswered();
+        answer
+    }
+
+    /// Forgets the peer of an earlier look-up.
+    pub(super) fn forget_unanswered(&self) {
+        *self.unanswered.lock() = None;
+    }
+
+    /// Returns the error of a caller whose deadline has passed.
+    pub(super) fn out_of_time(&self) -> CredentialsError {
+        let unanswered = self.unanswered.lock().clone();
+        CredentialsError::OutOfTime { unanswered }
     }
 
     /// For tests that need no remote source. The address is a closed port, so every request fails.

@@ -275,8 +275,8 @@ impl Call<'_> {
         }
         .headers();
         let (client, body) = (&self.remote.client, self.body.clone());
-        let sent = client::post(client, &endpoint.url, &headers, body, STS_TIMEOUT).await;
-        match sent {
+        let sent = client::post(client, &endpoint.url, &headers, body, STS_TIMEOUT);
+        match self.remote.wait_for(&endpoint.host, sent).await {
             Ok(incoming) => {
                 let theirs = incoming.date.and_then(|date| http_date(&date));
                 let body = hide_keys(&incoming.body, &self.secrets);

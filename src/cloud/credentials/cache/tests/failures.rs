@@ -104,11 +104,27 @@ async fn the_deadline_ends_a_look() {
         }
     });
     let cache = CredentialCache::new(keyed().assuming(ROLE.parse().unwrap()), remote(&url, clock));
-    let end = cache
-        .current(Deadline::after(Duration::from_millis(100)))
-        .await;
-    assert!(matches!(end, Err(CredentialsError::OutOfTime)), "{end:?}");
+    // The second caller waits for the look-up of the first.
+    let soon = Deadline::after(Duration::from_millis(100));
+    let (first, second) = tokio::join!(cache.current(soon), cache.current(soon));
+    let host = url.strip_prefix("http://").unwrap();
+    for end in [first, second] {
+        let error = end.unwrap_err();
+        assert!(matches!(error, CredentialsError::OutOfTime { .. }));
+        assert!(
+            error
+                .to_string()
+                .ends_with(&format!("before {host} answered"))
+        );
+    }
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+    // The machine's metadata service, to a caller whose time ran out before.
+    let metadata = [("SHAREHOOK_METADATA_ENDPOINT", url.as_str())];
+    let chain = CredentialChain::from_disk(&variables(&metadata), None);
+    let cache = CredentialCache::new(chain, Remote::nowhere());
+    let error = cache.current(Deadline::after(Duration::ZERO)).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains(host), "{error}");
 }
 
 /// HTTP 500 proves that the service is there, so a later look-up may succeed. HTTP 404 means that
