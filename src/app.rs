@@ -27,7 +27,7 @@ mod sweeps;
 use tracing::Instrument as _;
 
 use crate::domain::{Identity, ShareRequest, Status, Timestamp};
-use crate::inbound::{HandshakeReply, Map, VerifiedDelivery};
+use crate::inbound::{Callback, HandshakeReply, Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Phase, Received, State, StreamId, StreamState};
 use crate::policy::Decision;
 use crate::telemetry::{Step, step};
@@ -96,8 +96,8 @@ struct IncomingRequest<'a> {
     request: &'a ShareRequest,
     delivery: &'a IncomingDelivery<'a>,
     received: &'a Received,
-    /// Whether the delivery has the token of a task that a notification can end.
-    task_token: bool,
+    /// The delivery's callback, if a target may use it.
+    callback: Option<&'a Callback>,
     now: Timestamp,
     deadline: Deadline,
 }
@@ -222,18 +222,18 @@ impl App {
         }
         // The digests that tie each request to this delivery.
         let received = self.received(verified, map);
+        let callback = self.callback_of(verified);
         // If no early answer is possible, the work stops in time to answer the sender.
         let deadline = early.deadline(deadline, requests.len());
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
-            let task_token = self.keep_callback(&identity, verified);
             let incoming = IncomingRequest {
                 identity,
                 request,
                 delivery,
                 received: &received,
-                task_token,
+                callback: callback.as_ref(),
                 // Decide each request at its own instant: the requests before it took time.
                 now: self.now(),
                 deadline: context::turn_deadline(deadline),
@@ -363,12 +363,12 @@ impl App {
             }
             return Ok(conflict(&incoming.identity));
         }
+        // Only now: the callback of a conflict must not replace that of the recorded request.
+        self.keep_callback(incoming, true);
         self.queue_late_notifications(&state);
-        if incoming.task_token {
-            self.queue_task_again(&state);
-        }
         incoming.delivery.early.recorded(duplicate_of(&state));
         let after = self.resume(state, incoming.now, incoming.deadline).await?;
+        self.queue_task_again(incoming);
         Ok(duplicate_of(&after))
     }
 

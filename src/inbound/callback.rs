@@ -36,6 +36,11 @@ impl Callback {
         (callback.response_url.is_some() || callback.task_token.is_some()).then_some(callback)
     }
 
+    /// Whether a task waits for the outcome.
+    pub fn has_task(&self) -> bool {
+        self.task_token.is_some()
+    }
+
     /// Replaces each secret in the strings of an event with `(hidden)`, even if the secret is only
     /// part of a string. Field names and all other values stay unchanged.
     pub fn hidden_in(&self, event: Value) -> Value {

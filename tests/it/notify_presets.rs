@@ -1,7 +1,9 @@
 //! Each preset of `[[notify]]`, against a stand-in that follows the system's documentation. Tests a
 //! completed request, a denied one, an overdue share, and a lost answer.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sharehook::app::{App, Delivery, NotificationStatus, Via};
@@ -821,15 +823,16 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     assert_eq!(receiver.notes().len(), 3);
 }
 
+fn first_letters(seen: &Seen) -> Handling {
+    let token = seen.text("/taskToken");
+    Handling::Note(token.chars().take(2).collect(), 200)
+}
+
 /// Step Functions repeats a state with a new token. The task of that token is ended with the
 /// recorded outcome, once, in the process that has the token.
 #[tokio::test]
 async fn a_repeated_state_is_ended_with_its_own_token() {
-    let receiver = NotificationReceiver::start(|seen: &Seen| {
-        let token = seen.text("/taskToken");
-        Handling::Note(token.chars().take(2).collect(), 200)
-    })
-    .await;
+    let receiver = NotificationReceiver::start(first_letters).await;
     let world = world_of_tasks(&receiver).await;
     let give = async |app: &App, letter: &str| {
         let repeated = task("run", ACCOUNTS[0], &letter.repeat(20));
@@ -853,6 +856,59 @@ async fn a_repeated_state_is_ended_with_its_own_token() {
         "{records}"
     );
     world.verify().await.unwrap();
+}
+
+/// A repeated state can bring its token while the task of the first one is being ended.
+#[tokio::test]
+async fn a_token_that_arrives_during_an_attempt_is_used_next() {
+    let receiver = NotificationReceiver::start(first_letters).await;
+    let world = world_of_tasks(&receiver).await;
+    let delivery = |letter: &str| task("run", ACCOUNTS[0], &letter.repeat(20));
+    let notifier = tokio::spawn(Arc::new(world.app.clone()).deliver_notifications());
+    let held = receiver.hold_answers();
+    world.app.receive(delivery("A"), deadline()).await;
+    receiver.called().await;
+    world.app.receive(delivery("B"), deadline()).await;
+    // The notifier sees that another task delivers.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(held);
+    let ended = async {
+        while receiver.notes().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended)
+        .await
+        .expect("both tasks end");
+    notifier.abort();
+    assert_eq!(receiver.notes(), ["AA", "BB"]);
+    // A token whose attempt failed is used again by the next sweep.
+    receiver.down(true);
+    world.app.receive(delivery("C"), deadline()).await;
+    world.app.notify_before_answer(deadline()).await;
+    receiver.down(false);
+    for _ in 0..2 {
+        world.sweep().await;
+        world.app.notify_before_answer(deadline()).await;
+    }
+    assert_eq!(receiver.notes(), ["AA", "BB", "CC"]);
+}
+
+/// A delivery with the same id and other content is refused, and its token is not used.
+#[tokio::test]
+async fn a_conflict_does_not_replace_the_token_of_a_task() {
+    let receiver = NotificationReceiver::start(first_letters).await;
+    let world = world_of_tasks(&receiver).await;
+    receiver.down(true);
+    for (letter, account) in [("A", ACCOUNTS[0]), ("B", ACCOUNTS[1])] {
+        let delivery = task("run", account, &letter.repeat(20));
+        world.app.receive(delivery, deadline()).await;
+        world.app.notify_before_answer(deadline()).await;
+    }
+    receiver.down(false);
+    world.advance(300);
+    world.sweep().await;
+    assert_eq!(receiver.notes(), ["AA"]);
 }
 
 /// A process that did not receive the delivery leaves the task to the one that did.

@@ -15,8 +15,8 @@ use tracing::Instrument as _;
 use crate::app::application::fresh_worker;
 use crate::app::context::left;
 use crate::app::reader::{Listed, NotificationEntry, find_requests};
-use crate::app::{App, Deadline};
-use crate::domain::{Identity, Notice, NotifyName, Timestamp};
+use crate::app::{App, Deadline, IncomingRequest};
+use crate::domain::{Notice, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
     Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
@@ -28,8 +28,7 @@ use crate::telemetry::{Metric, NotificationResult, Step, step, within};
 use super::failure::Failure;
 use super::outbox::Queued;
 use super::send_notification::{Attempt, Delivered};
-use super::target::Target;
-use super::task_token::NoToken;
+use super::task_token::{NoToken, is_pending};
 
 /// Number of streams whose notifications a server delivers at once.
 const MAX_DELIVERING: usize = 8;
@@ -62,23 +61,20 @@ impl Failures {
 }
 
 impl App {
-    /// Keeps the callback of a delivery (`response_url` or task token), if a target may use it.
-    /// Returns whether the kept callback has a task token.
-    pub(in crate::app) fn keep_callback(
-        &self,
-        identity: &Identity,
-        delivery: &VerifiedDelivery,
-    ) -> bool {
+    /// Returns the callback of a delivery (`response_url` or task token), if a target may use it.
+    pub(in crate::app) fn callback_of(&self, delivery: &VerifiedDelivery) -> Option<Callback> {
         let mut targets = self.config().notify.iter();
-        if !targets.any(|target| target.preset.uses_callback()) {
-            return false;
+        let used = targets.any(|target| target.preset.uses_callback());
+        used.then(|| Callback::of(delivery)).flatten()
+    }
+
+    /// Keeps the callback of a request that the journal has with the same content.
+    /// `is_duplicate`: an earlier delivery brought the request.
+    pub(in crate::app) fn keep_callback(&self, incoming: &IncomingRequest<'_>, is_duplicate: bool) {
+        if let Some(callback) = incoming.callback {
+            let stream = StreamId::of(&incoming.identity);
+            self.outbox.keep(stream, callback.clone(), is_duplicate);
         }
-        let Some(callback) = Callback::of(delivery) else {
-            return false;
-        };
-        let has_token = callback.task_token.is_some();
-        self.outbox.keep(StreamId::of(identity), callback);
-        has_token
     }
 
     /// Puts a request into the outbox if it owes a notification now. `first` says that this process
@@ -229,12 +225,8 @@ impl App {
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
-        let ends_task = |owed: &Owed| {
-            let target = self.prepared.targets.get(&owed.notice.notify);
-            target.is_some_and(Target::ends_task)
-        };
         let without_token = self.no_token(state) == Some(NoToken::Elsewhere);
-        due.retain(|owed| owed.at <= now && !(without_token && ends_task(owed)));
+        due.retain(|owed| owed.at <= now && !(without_token && self.ends_task(owed)));
         due
     }
 
@@ -257,20 +249,24 @@ impl App {
         let history = self.journal.read(stream).await?;
         let history = history.ok_or(JournalError::Gone { stream })?;
         let mut state = history.stream_state.clone();
-        let due = self.with_tasks(&state, wanted(&state));
+        let kept = self.outbox.kept(stream);
+        let due = self.with_tasks(&state, kept.as_deref(), wanted(&state));
         if !due.is_empty() {
             self.prove_create_only().await?;
         }
-        let callback = self.outbox.callback(stream);
         let worker = fresh_worker()?;
+        // Whether the task of the kept token still waits for its end.
+        let mut waits = false;
         for owed in due {
+            let ends_task = self.ends_task(&owed);
             if failures.gave_up_on(&owed.notice.notify) || left(deadline).is_zero() {
+                waits |= ends_task;
                 continue;
             }
             let reported = self.reported(&history, &owed).await?;
             let attempt = Attempt {
                 owed: &owed,
-                callback: callback.as_ref(),
+                callback: kept.as_deref().map(|kept| &kept.callback),
                 first,
                 deadline,
             };
@@ -280,6 +276,7 @@ impl App {
             let end = sending.await;
             if let Err(failure) = &end {
                 notify.record("error", failure.why.as_str());
+                waits |= ends_task && !failure.refused && !failure.is_final;
                 // A ticket that the template cannot use says nothing about the target.
                 if !failure.is_unwritten {
                     failures.count(&owed.notice.notify);
@@ -294,8 +291,9 @@ impl App {
         }
         let now = self.now();
         let owed = state.owed(&self.prepared.notice_rules, now);
-        if !owed.iter().any(|owed| owed.has_begun(now)) {
-            self.outbox.forget_callback(stream);
+        if let Some(kept) = kept.filter(|_| !waits && !is_pending(&state)) {
+            let needed = owed.iter().any(|owed| owed.has_begun(now));
+            self.outbox.used(stream, &kept, needed);
         }
         Ok(Some(state))
     }

@@ -2,11 +2,12 @@
 //! received the delivery keeps it, in memory and for half an hour. In: the state of a request. Out:
 //! a [`NoToken`]. Also ends the task of a duplicate, which has a token of its own.
 
-use crate::app::App;
+use crate::app::{App, IncomingRequest};
 use crate::domain::Status;
-use crate::journal::{Owed, State, StreamState};
+use crate::inbound::Callback;
+use crate::journal::{Owed, StreamId, StreamState};
 
-use super::outbox::KEPT;
+use super::outbox::{KEPT, Kept};
 use super::target::Target;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,37 +21,52 @@ pub(super) enum NoToken {
 }
 
 impl App {
-    /// Puts a finished request into the outbox because a duplicate of it has the token of a task:
+    /// Puts the request of a duplicate into the outbox if the duplicate has the token of a task:
     /// Step Functions repeats a state with a new token. The task gets the recorded outcome.
-    pub(in crate::app) fn queue_task_again(&self, state: &State) {
-        if state.status() != Status::Pending {
-            self.outbox.add_task(state.stream());
+    pub(in crate::app) fn queue_task_again(&self, incoming: &IncomingRequest<'_>) {
+        if incoming.callback.is_some_and(Callback::has_task) {
+            self.outbox.add(StreamId::of(&incoming.identity), false);
         }
     }
 
-    /// Adds to `due` the notifications of the recorded outcome that end the task of a duplicate,
-    /// once for each duplicate. If one was delivered before, for another token, that is on record,
-    /// and this attempt gets no record.
-    pub(super) fn with_tasks(&self, state: &StreamState, mut due: Vec<Owed>) -> Vec<Owed> {
-        let request = state.state().filter(|it| it.status() != Status::Pending);
+    /// Puts the requests into the outbox whose duplicates have tokens of tasks that still wait:
+    /// another process may have recorded their outcome, or the last attempt failed.
+    pub(in crate::app) fn queue_waiting_tasks(&self) {
+        self.outbox.add_duplicates();
+    }
+
+    /// Adds to `due` the notifications of the recorded outcome that end the task of a duplicate. If
+    /// one was delivered before, for another token, that is on record, and this attempt gets no
+    /// record.
+    pub(super) fn with_tasks(
+        &self,
+        state: &StreamState,
+        kept: Option<&Kept>,
+        mut due: Vec<Owed>,
+    ) -> Vec<Owed> {
+        let request = state.state().filter(|_| !is_pending(state));
         if let Some(request) = request
-            && self.outbox.take_task(state.stream())
+            && kept.is_some_and(Kept::has_task_of_duplicate)
         {
             let mut again = request.last_outcome(&self.prepared.notice_rules, self.now());
             again.retain(|owed| {
-                let target = self.prepared.targets.get(&owed.notice.notify);
-                target.is_some_and(Target::ends_task)
-                    && due.iter().all(|known| known.notice != owed.notice)
+                self.ends_task(owed) && due.iter().all(|known| known.notice != owed.notice)
             });
             due.extend(again);
         }
         due
     }
 
+    /// Whether the notification's messages end a waiting task.
+    pub(super) fn ends_task(&self, owed: &Owed) -> bool {
+        let target = self.prepared.targets.get(&owed.notice.notify);
+        target.is_some_and(Target::ends_task)
+    }
+
     /// Why this process does not have the token; `None` if it has the token.
     pub(super) fn no_token(&self, state: &StreamState) -> Option<NoToken> {
-        let kept = self.outbox.callback(state.stream());
-        if kept.is_some_and(|callback| callback.task_token.is_some()) {
+        let kept = self.outbox.kept(state.stream());
+        if kept.is_some_and(|kept| kept.callback.has_task()) {
             return None;
         }
         let StreamState::Request(request) = state else {
@@ -66,4 +82,10 @@ impl App {
             false => Some(NoToken::Gone),
         }
     }
+}
+
+/// Whether the outcome of a request is not on record yet.
+pub(super) fn is_pending(state: &StreamState) -> bool {
+    let request = state.state();
+    request.is_some_and(|request| request.status() == Status::Pending)
 }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::{App, Deadline, IncomingRequest, Statement};
 use crate::domain::{NoticeKind, Verdict};
-use crate::inbound::{Map, VerifiedDelivery};
+use crate::inbound::{Callback, Map, VerifiedDelivery};
 use crate::journal::{Intent, JournalError, Opened, Opening, Received, StreamId, WakeUp};
 use crate::plan::Observation;
 use crate::policy::Decision;
@@ -26,7 +26,7 @@ impl App {
 
     /// Writes record 0: intent, verdict and lease in one create-only write. No call that changes a
     /// share precedes it. A request that is denied, waits for its `not_before`, or got no slot has
-    /// no lease.
+    /// no lease. Keeps the callback of a request that it opened.
     pub(in crate::app) async fn open(
         &self,
         incoming: &IncomingRequest<'_>,
@@ -56,7 +56,12 @@ impl App {
                 false => Ok(None),
             }
         };
-        self.journal.open_request(opening, has_slot, place).await
+        let opened = self.journal.open_request(opening, has_slot, place).await?;
+        // Another delivery may have opened the request with other content.
+        if !matches!(opened, Opened::Existing(_)) {
+            self.keep_callback(incoming, false);
+        }
+        Ok(opened)
     }
 
     pub(in crate::app) async fn opening(
@@ -80,7 +85,7 @@ impl App {
             absent: false,
             adopts: incoming.adopts(),
             gone: incoming.delivery.statement == Statement::Gone,
-            task_token: incoming.task_token,
+            task_token: incoming.callback.is_some_and(Callback::has_task),
             lease: None,
         };
         let lease = self.worker_lease(incoming.now, incoming.deadline)?;

@@ -118,6 +118,7 @@ impl App {
             }
         }
         Box::pin(self.notify_due(&mut round)).await;
+        self.queue_waiting_tasks();
         round.report.clock_difference = self.clouds.clock_difference();
         round.report.failures.extend(self.seal_when_due().await);
         let unpublished = self.publish_report_when_due(deadline).await;

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::secrets;
 
@@ -69,6 +70,14 @@ struct Kept {
 pub(crate) struct NotificationReceiver {
     pub(crate) url: String,
     kept: Arc<Mutex<Kept>>,
+    gate: Arc<Gate>,
+}
+
+/// Holds answers back while a test has the lock.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: Arc<AsyncMutex<()>>,
+    called: Notify,
 }
 
 impl NotificationReceiver {
@@ -76,10 +85,11 @@ impl NotificationReceiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let kept = Arc::new(Mutex::new(Kept::default()));
-        let shared = (Arc::clone(&kept), interpret);
+        let gate = Arc::<Gate>::default();
+        let shared = (Arc::clone(&kept), interpret, Arc::clone(&gate));
         let router = Router::new().fallback(answer).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, kept }
+        Self { url, kept, gate }
     }
 
     pub(crate) fn notes(&self) -> Vec<String> {
@@ -99,6 +109,17 @@ impl NotificationReceiver {
         self.kept.lock().unwrap().losing = notes;
     }
 
+    /// Answers no request until the returned guard is dropped.
+    pub(crate) fn hold_answers(&self) -> OwnedMutexGuard<()> {
+        let closed = Arc::clone(&self.gate.closed);
+        closed.try_lock_owned().unwrap()
+    }
+
+    /// Waits for a request.
+    pub(crate) async fn called(&self) {
+        self.gate.called.notified().await;
+    }
+
     /// From now on refuses to list its notes.
     pub(crate) fn hide_notes(&self) {
         self.kept.lock().unwrap().hides = true;
@@ -111,7 +132,7 @@ impl NotificationReceiver {
 }
 
 async fn answer(
-    State((kept, interpret)): State<(Arc<Mutex<Kept>>, Interpret)>,
+    State((kept, interpret, gate)): State<(Arc<Mutex<Kept>>, Interpret, Arc<Gate>)>,
     request: Request,
 ) -> impl IntoResponse {
     let (head, body) = request.into_parts();
@@ -126,6 +147,8 @@ async fn answer(
         headers: head.headers.iter().map(text).collect(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
+    gate.called.notify_one();
+    drop(gate.closed.lock().await);
     let mut kept = kept.lock().unwrap();
     let (status, answer) = match interpret(&seen) {
         _ if kept.down => (503, json!({"error": "down for maintenance"})),
