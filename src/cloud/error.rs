@@ -14,8 +14,9 @@ pub(super) const MAX_CODE_CHARS: usize = 120;
 /// the beginning of the code with known words.
 ///
 /// An unlisted code gets the class of its prefix if that class means an account, a quota, the call
-/// rate or the key. Any other unlisted code may concern a single account of the call, so it becomes
-/// [`ErrorClass::Unlisted`].
+/// rate or the key. If its prefix or its first word means that the failure passes, it is
+/// [`ErrorClass::Transient`]. Any other unlisted code may concern a single account of the call, so
+/// it becomes [`ErrorClass::Unlisted`].
 pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     if let Some(listed) = lookup(code, purpose) {
         return listed;
@@ -27,21 +28,21 @@ pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static st
             "ResourceInUse",
             "RequestLimit",
             "FailedOperation",
+            "UnknownError",
         ]
         .iter()
         .any(|word| code.starts_with(word));
-        let family = if passing {
-            Family::Passing
-        } else {
-            Family::Final
+        let class = match passing {
+            true => ErrorClass::Transient,
+            false => ErrorClass::Unlisted(Family::Final),
         };
         return (
-            ErrorClass::Unlisted(family),
+            class,
             "this program does not know the code: look it up in the API's documentation",
         );
     };
     let class = match class {
-        ErrorClass::Transient | ErrorClass::Busy => ErrorClass::Unlisted(Family::Passing),
+        ErrorClass::Busy => ErrorClass::Transient,
         ErrorClass::Permanent => ErrorClass::Unlisted(Family::Final),
         ErrorClass::Operator if prefix != "AuthFailure" => ErrorClass::Unlisted(Family::Operator),
         other => other,
@@ -343,11 +344,7 @@ mod tests {
                 "InvalidParameterValue.AccountFrozen",
                 Unlisted(Family::Final),
             ),
-            ("FailedOperation.Novel", Unlisted(Family::Passing)),
-            ("ResourceInUse.Novel", Unlisted(Family::Passing)),
             ("UnauthorizedOperation.Novel", Unlisted(Family::Operator)),
-            ("InternalNovelty", Unlisted(Family::Passing)),
-            ("FailedOperationNovel.X", Unlisted(Family::Passing)),
             ("Novel", Unlisted(Family::Final)),
             ("", Unlisted(Family::Final)),
             (".", Unlisted(Family::Final)),
@@ -364,6 +361,12 @@ mod tests {
             ("RequestLimitExceeded.Novel", Throttled),
             ("LimitExceeded.Novel", Quota),
             ("InvalidAccountId.Novel", Account),
+            ("FailedOperation.Novel", Transient),
+            ("ResourceInUse.Novel", Transient),
+            ("InternalError.Novel", Transient),
+            ("InternalServerError", Transient),
+            ("FailedOperationNovel.X", Transient),
+            ("UnknownError", Transient),
         ] {
             assert_eq!(classify(code, Purpose::Share).0, class, "{code:?}");
         }

@@ -48,8 +48,6 @@ pub enum ErrorClass {
 /// How to treat an [`ErrorClass::Unlisted`] error. The prefix of the error code decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Treated like [`ErrorClass::Transient`].
-    Passing,
     /// Treated like [`ErrorClass::Operator`].
     Operator,
     /// Treated like [`ErrorClass::Permanent`].
@@ -66,8 +64,7 @@ impl ErrorClass {
             | Self::Busy
             | Self::Throttled
             | Self::Ambiguous
-            | Self::NotSent
-            | Self::Unlisted(Family::Passing) => Fault::Cloud,
+            | Self::NotSent => Fault::Cloud,
             Self::Operator | Self::Refresh | Self::Clock | Self::Unlisted(Family::Operator) => {
                 Fault::Operator
             }

@@ -217,11 +217,7 @@ impl AccountWork {
             ErrorClass::AsWanted if alone && !self.readable => {
                 self.settle_as_wanted(error.request_id);
             }
-            ErrorClass::Account
-            | ErrorClass::Quota
-            | ErrorClass::Unlisted(Family::Operator | Family::Final)
-                if alone =>
-            {
+            ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) if alone => {
                 if error.class == ErrorClass::Account {
                     // The cloud cannot share with such an account, so no earlier call did.
                     self.unclear.retain(|id| !front.accounts.contains(id));
@@ -236,7 +232,6 @@ impl AccountWork {
                 front.refuse_in_part();
                 self.halve();
             }
-            ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
             ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) => {
                 // The API pages do not say whether a refused batch is carried out up to the bad
                 // account. Mark the halves as perhaps done, so that "already shared" counts as

@@ -145,7 +145,7 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
 
 #[test]
 fn an_unlisted_code_of_one_account_costs_the_others_nothing() {
-    for family in [Family::Passing, Family::Operator, Family::Final] {
+    for family in [Family::Operator, Family::Final] {
         for (partial, readable) in [(false, true), (true, true), (false, false), (true, false)] {
             let case = format!("{family:?} partial={partial} readable={readable}");
             let accounts: Vec<_> = (0..25).map(account).collect();
@@ -330,7 +330,6 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Before(ErrorClass::Transient)),
         1 => Just(Fault::Before(ErrorClass::Ambiguous)),
         1 => Just(Fault::Before(ErrorClass::NotSent)),
-        1 => Just(Fault::Before(ErrorClass::Unlisted(Family::Passing))),
         2 => Just(Fault::LostAnswer),
     ]
 }

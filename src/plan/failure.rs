@@ -1,13 +1,10 @@
 //! What a failed call means for the state of the cloud and for an item's result.
 
-use crate::domain::{CloudError, ErrorClass, Family, ResultKind};
+use crate::domain::{CloudError, ErrorClass, ResultKind};
 
 /// Whether the cloud may have carried out a call that failed in this way.
 pub(super) fn may_have_acted(class: ErrorClass) -> bool {
-    matches!(
-        class,
-        ErrorClass::Ambiguous | ErrorClass::Transient | ErrorClass::Unlisted(Family::Passing)
-    )
+    matches!(class, ErrorClass::Ambiguous | ErrorClass::Transient)
 }
 
 /// Returns the result of an item whose call failed with `error`. `retryable` is true if a later

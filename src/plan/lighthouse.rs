@@ -3,8 +3,8 @@
 //! machine makes no call, does not sleep and reads no clock.
 
 use crate::domain::{
-    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Fault, Item, ItemResult,
-    ResultCode, ResultKind,
+    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Fault, Item, ItemResult, ResultCode,
+    ResultKind,
 };
 
 use super::failure::{contradicted, failure, may_have_acted};
@@ -192,8 +192,7 @@ impl LighthouseWork {
             | ErrorClass::Busy
             | ErrorClass::Throttled
             | ErrorClass::NotSent
-            | ErrorClass::Ambiguous
-            | ErrorClass::Unlisted(Family::Passing) => {
+            | ErrorClass::Ambiguous => {
                 self.maybe_done |= may_have_acted(error.class);
                 self.unclear |= may_have_acted(error.class);
                 self.step = match (self.tries < self.max_tries, self.maybe_done) {
@@ -211,7 +210,7 @@ impl LighthouseWork {
             | ErrorClass::Refresh
             | ErrorClass::Clock
             | ErrorClass::Permanent
-            | ErrorClass::Unlisted(Family::Operator | Family::Final) => {
+            | ErrorClass::Unlisted(_) => {
                 self.fail(&error, error.class.fault() != Fault::Request);
             }
         }

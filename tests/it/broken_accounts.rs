@@ -118,13 +118,20 @@ async fn one_good_account_among_nine_gets_the_image() {
     assert_eq!(world.has(BLUEPRINT), [accounts[6].clone()]);
 }
 
-/// A cloud that refuses everything gets as many calls as before batches were halved.
+/// A cloud that refuses everything gets as many calls as before batches were halved. No API page has
+/// the second and the third code.
 #[tokio::test]
 async fn a_cloud_that_is_down_gets_six_calls_a_turn() {
+    for code in ["InternalError", "InternalError.Novel", "UnknownError"] {
+        six_calls_a_turn(code).await;
+    }
+}
+
+async fn six_calls_a_turn(code: &str) {
     let world = world(Site::Cn).await;
     // The first sweep begins the index and looks twice at what is due.
     world.sweep().await;
-    let down = "ShareBlueprintAcrossAccounts:error-before:InternalError@900";
+    let down = format!("ShareBlueprintAcrossAccounts:error-before:{code}@900");
     assert!(world.cloud.inject(down.parse().unwrap()));
     let mut accounts = ten();
     accounts.push("700000000200".to_owned());
