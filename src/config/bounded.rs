@@ -34,6 +34,28 @@ pub fn text_at_most(path: &Path, max: u64) -> io::Result<String> {
     read.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
+/// Refuses a path that, after links, is no plain file. Opening or reading a pipe or a device may not
+/// end.
+pub(super) fn plain(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::other("it is a directory, not a file"));
+    }
+    if !kind.is_file() {
+        return Err(io::Error::other("it is a pipe or a device, not a file"));
+    }
+    Ok(())
+}
+
+/// Reads a plain file of at most `max` bytes as text.
+///
+/// # Errors
+/// As [`text_at_most`], or the path, after links, is no plain file.
+pub fn plain_text_at_most(path: &Path, max: u64) -> io::Result<String> {
+    plain(path)?;
+    text_at_most(path, max)
+}
+
 /// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path
 /// as text, and finds other files by it.
 ///
@@ -57,6 +79,31 @@ pub fn text_of(path: &Path) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_refused_before_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        let device = Path::new("/dev/zero");
+        for (path, what) in [
+            (pipe.as_path(), "pipe"),
+            (&link, "pipe"),
+            (device, "device"),
+            (folder.path(), "a directory"),
+        ] {
+            let error = plain_text_at_most(path, 5).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+        let file = folder.path().join("file");
+        std::fs::write(&file, "12345").unwrap();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(plain_text_at_most(&link, 5).unwrap(), "12345");
+    }
 
     #[test]
     fn a_larger_file_is_refused_also_if_it_states_no_size() {

@@ -37,7 +37,7 @@ use crate::domain::Problems;
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
-pub use bounded::{read_at_most, text_at_most, text_of};
+pub use bounded::{plain_text_at_most, read_at_most, text_at_most, text_of};
 pub use fetch_config::{Fetch, FetchConfig, TicketFetch};
 pub use followed::{SEAL_KEY_VAR, aws_secrets};
 pub use renewal::Renewal;

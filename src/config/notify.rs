@@ -8,7 +8,7 @@ use toml::Spanned;
 use crate::domain::{NoticeKind, SourceName, Subscription};
 use crate::notify::{Address, AuthNeed, Preset, UserNeed};
 
-use super::bounded::{MAX_BYTES, text_at_most};
+use super::bounded::{MAX_BYTES, plain_text_at_most};
 use super::fetch_config::Fetch;
 use super::raw_notify::RawNotify;
 use super::reader::Reader;
@@ -191,7 +191,12 @@ impl Reader<'_> {
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
         let written = raw.map.as_ref()?;
         let remedy = "name a jq file, or remove `map` for the one that ships";
-        self.named_file("map", written, |path| text_at_most(path, MAX_BYTES), remedy)
+        self.named_file(
+            "map",
+            written,
+            |path| plain_text_at_most(path, MAX_BYTES),
+            remedy,
+        )
     }
 
     /// Returns the id of the Jira transition for each outcome.

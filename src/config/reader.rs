@@ -15,10 +15,12 @@ use toml::Spanned;
 
 use crate::domain::{Mark, Problem, Region, Span};
 
-use super::bounded::{MAX_BYTES, read_at_most};
+use super::bounded::{MAX_BYTES, plain, read_at_most};
 use super::followed::{KEY_ID_VAR, KEY_VAR, TOKEN_VARS};
 use super::lenient::{Unread, is_stand_in};
-use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets, is_reference};
+use super::secrets::{
+    AwsSecrets, Secret, SecretError, SecretRef, SecretValues, Secrets, is_reference,
+};
 use super::valid::CloudKey;
 use super::vars::Vars;
 
@@ -298,9 +300,7 @@ impl Reader<'_> {
             text: text.clone(),
         };
         match self.secrets {
-            SecretValues::Configured(fetched) => {
-                reference.resolve(self.root, self.vars, fetched)?.trimmed()
-            }
+            SecretValues::Configured(fetched) => self.read_now(&reference, fetched)?.trimmed(),
             SecretValues::Known(known) => match known.get(&reference) {
                 Some(secret) => secret.clone().trimmed(),
                 None => Err(SecretError::NotAReference),
@@ -310,14 +310,22 @@ impl Reader<'_> {
                 fetched,
                 stand_in,
                 calls_cloud,
-            } => match reference
-                .resolve(self.root, self.vars, fetched)
-                .and_then(Secret::trimmed)
-            {
+            } => match self.read_now(&reference, fetched).and_then(Secret::trimmed) {
                 Err(_) if !(calls_cloud && for_cloud) => Ok(standing_in(reference, stand_in)),
                 resolved => resolved,
             },
         }
+    }
+
+    /// Reads a secret at a start or a reload. Refuses a pipe, because these readings have no time
+    /// limit; those of a delivery have one.
+    fn read_now(&self, reference: &SecretRef, fetched: &AwsSecrets) -> Result<Secret, SecretError> {
+        if let SecretRef::File(path) = reference {
+            let path = self.root.join(path);
+            let shown = path.display().to_string();
+            plain(&path).map_err(|error| SecretError::UnreadableFile(shown, error))?;
+        }
+        reference.resolve(self.root, self.vars, fetched)
     }
 
     /// Returns the value of the secret that a reference names.
@@ -362,6 +370,7 @@ pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
 
 /// Reads the certificates of a PEM file. Fails if the file contains none, for example if it is DER.
 fn read_certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    plain(path)?;
     let pem = read_at_most(path, MAX_BYTES)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match read {

@@ -11,7 +11,7 @@ use toml::Spanned;
 use crate::domain::Mark;
 use crate::inbound::{Map, ReplyRules, SchemeKind};
 
-use super::bounded::{MAX_BYTES, text_at_most};
+use super::bounded::{MAX_BYTES, plain_text_at_most};
 use super::fetch::receivers;
 use super::raw::RawSource;
 use super::reader::{Reader, set, texts};
@@ -204,7 +204,7 @@ impl Reader<'_> {
         let read = self.named_file(
             "map",
             written,
-            |path| text_at_most(path, MAX_BYTES),
+            |path| plain_text_at_most(path, MAX_BYTES),
             &remedy,
         );
         read.map(|(path, text)| MapRef::File(path, text))

@@ -1,5 +1,7 @@
 //! Secrets and cloud keys that are replaced while the application runs.
 
+#[cfg(unix)]
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -148,7 +150,23 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(other.await.unwrap());
 }
 
-/// Begins a reload, which then reads the slow file.
+/// Puts a pipe in place of the configuration, so that a reload waits. Returns what ends the wait.
+#[cfg(unix)]
+fn slow_configuration(folder: &Path) -> impl FnOnce() + Send + 'static {
+    let (file, plain) = (folder.join("sharehook.toml"), folder.join("plain.toml"));
+    std::fs::rename(&file, &plain).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    move || {
+        let text = std::fs::read(&plain).unwrap();
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        // A reload reads the configuration twice: the second time without a wait.
+        std::fs::rename(&plain, &file).unwrap();
+        pipe.write_all(&text).unwrap();
+    }
+}
+
+/// Begins a reload, which then reads the slow configuration.
 #[cfg(unix)]
 async fn reloading(app: &Arc<App>) -> tokio::task::JoinHandle<Result<(), Problems>> {
     let app = Arc::clone(app);
@@ -164,7 +182,8 @@ async fn reloading(app: &Arc<App>) -> tokio::task::JoinHandle<Result<(), Problem
 async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
-    let file = slow_to_read(folder.path());
+    std::fs::write(folder.path().join("token"), SECOND).unwrap();
+    let end = slow_configuration(folder.path());
     let reload = reloading(&app).await;
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
@@ -174,7 +193,7 @@ async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let waits = deliver("r-2");
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    tokio::task::spawn_blocking(move || std::fs::write(file, SECOND).unwrap());
+    tokio::task::spawn_blocking(end);
     reload.await.unwrap().unwrap();
     assert_eq!((reads.await.unwrap(), waits.await.unwrap()), (false, true));
 }
@@ -186,7 +205,8 @@ async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
 async fn deliveries_do_not_wait_for_a_slow_reload() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
-    let file = slow_to_read(folder.path());
+    std::fs::write(folder.path().join("token"), SECOND).unwrap();
+    let end = slow_configuration(folder.path());
     let reload = reloading(&app).await;
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
@@ -195,7 +215,7 @@ async fn deliveries_do_not_wait_for_a_slow_reload() {
     };
     let (reads, waits) = tokio::join!(deliver("r-1"), deliver("r-2"));
     // Let the reload end before an assertion fails, because it blocks its thread.
-    tokio::task::spawn_blocking(move || std::fs::write(file, SECOND).unwrap());
+    tokio::task::spawn_blocking(end);
     reload.await.unwrap().unwrap();
     assert_eq!((reads.unwrap(), waits.unwrap()), (Ok(false), Ok(false)));
     assert!(authenticates(&app, SECOND, "r-3").await);

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::clock;
 use crate::config::{
     AwsSecrets, Config, SEAL_KEY_VAR, SealConfig, SealKey, SecretError, SecretRef, Vars,
-    text_at_most,
+    plain_text_at_most,
 };
 use crate::domain::Problem;
 use crate::journal::log::{NoteSigner, VerifierKey};
@@ -321,7 +321,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn read(path: &Path) -> io::Result<Option<SecretString>> {
-    match text_at_most(path, MAX_KEY_BYTES) {
+    match plain_text_at_most(path, MAX_KEY_BYTES) {
         Ok(text) => Ok(Some(SecretString::from(text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

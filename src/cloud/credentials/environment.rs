@@ -83,17 +83,36 @@ impl Environment {
             }
             Err(error) => Err(unusable(
                 &path.display().to_string(),
-                format!("the file cannot be read: {}", error.kind()),
+                format!("the file cannot be read: {error}"),
             )),
         }
     }
 }
 
 /// Reads the first 64 KiB of a file and one more byte, so that the caller can detect a larger file.
+/// Refuses a pipe and a device, because opening or reading them may not end.
 pub(super) fn read_small_file(path: &Path) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is a directory, a pipe or a device"));
+    }
     let mut text = String::new();
     std::fs::File::open(path)?
         .take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_before_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("credentials");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let error = read_small_file(&pipe).unwrap_err().to_string();
+        assert!(error.contains("a pipe or a device"), "{error}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{fs, io};
 use crate::app::approvals::Fetcher;
 use crate::app::cloud_accounts;
 use crate::app::notifying::Target;
-use crate::config::{Config, MapRef, SourceConfig, text_at_most};
+use crate::config::{Config, MapRef, SourceConfig, plain_text_at_most};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
 use crate::policy::{
@@ -245,7 +245,7 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
         wrong(path, format!("cannot be read: {error}"), remedy)
     };
     let read = |path: &Path| -> Result<String, Problems> {
-        text_at_most(path, MAX_FILE_BYTES as u64).map_err(|error| cannot(path, error))
+        plain_text_at_most(path, MAX_FILE_BYTES as u64).map_err(|error| cannot(path, error))
     };
     let mut files = PolicyFiles::default();
     for entry in fs::read_dir(folder).map_err(no_folder)? {
