@@ -22,13 +22,23 @@ impl Access {
         variables: impl IntoIterator<Item = (&'v String, &'v String)>,
         http: reqwest::Client,
     ) -> Self {
+        Self {
+            http: Some(http),
+            ..Self::without_client(variables)
+        }
+    }
+
+    /// As [`Access::of`], to check the variables only.
+    pub fn without_client<'v>(
+        variables: impl IntoIterator<Item = (&'v String, &'v String)>,
+    ) -> Self {
         let taken = variables.into_iter().filter(|(name, _)| Self::takes(name));
         let variables = taken
             .map(|(name, value)| (name.clone(), value.clone().into()))
             .collect();
         Self {
             variables,
-            http: Some(http),
+            http: None,
         }
     }
 

@@ -20,6 +20,7 @@ use super::error::{JournalError, Scrub, place_error};
 use super::place::Place;
 use super::place_test::folder_id;
 use super::{Access, Journal, remote};
+use crate::domain::Problem;
 
 impl Journal {
     /// Opens the journal at `location`. Creates a missing directory and syncs it to disk. Sends no
@@ -141,6 +142,21 @@ pub(super) fn open_bucket(
         BucketService::S3 => remote::open::<AmazonS3Builder>(setting, bucket, access),
         BucketService::Gcs => remote::open::<GoogleCloudStorageBuilder>(setting, bucket, access),
         BucketService::Azure => remote::open::<MicrosoftAzureBuilder>(setting, bucket, access),
+    }
+}
+
+impl Access {
+    /// Checks the endpoints among the variables of the bucket's service, as opening the bucket does.
+    ///
+    /// # Errors
+    /// An endpoint is no http or https URL, contains credentials or lacks TLS outside loopback.
+    pub fn check_endpoints(&self, bucket: &Bucket) -> Result<(), Problem> {
+        let checked = match bucket.service {
+            BucketService::S3 => remote::plain_http::<AmazonS3Builder>(self),
+            BucketService::Gcs => remote::plain_http::<GoogleCloudStorageBuilder>(self),
+            BucketService::Azure => remote::plain_http::<MicrosoftAzureBuilder>(self),
+        };
+        checked.map(drop)
     }
 }
 

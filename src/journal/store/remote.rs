@@ -122,11 +122,10 @@ pub(super) fn open<S: Service>(
         return Err(Problem::new(setting, problem, "open it with an HTTP client").into());
     };
     let mut builder = S::of_bucket(&bucket.name);
-    let mut plain_http = false;
-    for (key, name, value) in settings::<S>(access) {
+    let plain_http = plain_http::<S>(access)?;
+    for (key, _, value) in settings::<S>(access) {
         let mut value = value.expose_secret();
         if S::kind(&key) == Some(Setting::Endpoint) {
-            plain_http |= !encrypted(name, value)?;
             value = value.trim_end_matches('/');
         }
         builder = builder.set(key, value);
@@ -136,6 +135,20 @@ pub(super) fn open<S: Service>(
         .map_err(|error| failed(&error))?;
     let root = Path::parse(&bucket.prefix).map_err(|error| failed(&error))?;
     Ok((Arc::new(store), root, scrub))
+}
+
+/// Whether a variable has an endpoint without TLS.
+///
+/// # Errors
+/// An endpoint is no http or https URL, contains credentials or lacks TLS outside loopback.
+pub(super) fn plain_http<S: Service>(access: &Access) -> Result<bool, Problem> {
+    let mut plain_http = false;
+    for (key, name, value) in settings::<S>(access) {
+        if S::kind(&key) == Some(Setting::Endpoint) {
+            plain_http |= !encrypted(name, value.expose_secret())?;
+        }
+    }
+    Ok(plain_http)
 }
 
 /// Returns the secret values among the variables, which no text may show.
@@ -182,10 +195,10 @@ fn retries() -> RetryConfig {
 
 /// Whether an endpoint uses TLS. Plain http is an error, except on loopback, where a stand-in may
 /// use it.
-fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError> {
+fn encrypted(name: &str, endpoint: &str) -> Result<bool, Problem> {
     let refused = |problem: &str| {
         let remedy = "write https://HOST, or http:// with a loopback address for a stand-in";
-        Err(Problem::new(name, problem, remedy).into())
+        Err(Problem::new(name, problem, remedy))
     };
     let Ok(url) = reqwest::Url::parse(endpoint) else {
         return refused("is not a URL");

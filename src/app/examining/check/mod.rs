@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::app::rules::{Parts, PolicyOrigin, Prepared};
 use crate::config::{AwsSecrets, Config, Draft, Vars};
 use crate::domain::{Danger, Problem, Problems, Timestamp, Warning};
+use crate::journal::{Access, FilePlace, JournalLocation};
 
 pub(super) use dangers::all as dangers;
 
@@ -34,7 +35,10 @@ pub(crate) struct Examination {
 impl Examination {
     pub(crate) fn of(path: &Path, vars: &Vars, fetched: &AwsSecrets, now: Timestamp) -> Self {
         match Config::draft(path, vars, fetched) {
-            Ok(draft) => Self::of_draft(draft, now),
+            Ok(mut draft) => {
+                draft.problems.extend(endpoints(&draft.config, vars));
+                Self::of_draft(draft, now)
+            }
             Err(Problems(problems)) => Self {
                 problems,
                 warnings: Vec::new(),
@@ -69,6 +73,31 @@ impl Examination {
             prepared,
         }
     }
+}
+
+/// Returns the problems with the endpoints of the object stores that the configuration names. The
+/// start refuses them when it opens the journal.
+fn endpoints(config: &Config, vars: &Vars) -> Vec<Problem> {
+    let access = Access::without_client(vars);
+    let journals = [Some(&config.journal), config.index.as_ref()];
+    let journals = journals
+        .into_iter()
+        .flatten()
+        .filter_map(|place| match place {
+            JournalLocation::Bucket(bucket) => Some(bucket),
+            JournalLocation::Directory(_) | JournalLocation::Memory => None,
+        });
+    let report = config.report.published.as_ref();
+    let report = report.and_then(|published| match &published.to {
+        FilePlace::Object(bucket) => Some(bucket),
+        FilePlace::File(_) => None,
+    });
+    let checked = journals.chain(report);
+    let mut problems: Vec<Problem> = checked
+        .filter_map(|bucket| access.check_endpoints(bucket).err())
+        .collect();
+    problems.dedup();
+    problems
 }
 
 /// Orders problems by file, and within a file from the top.
