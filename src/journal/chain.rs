@@ -1,5 +1,5 @@
-//! Verifies one stream, file by file. In: the files' bytes in the order of their numbers. Out: the
-//! records, or the flaw of each bad file. Does no I/O.
+//! Verifies the record files of one stream in order, and returns the record or the flaw of each
+//! file. Does no I/O.
 //!
 //! The hash chain does not show that the *newest* files of a stream were removed, or that the
 //! newest file was rewritten with a new checksum line. The log detects both for the records that it
@@ -17,7 +17,7 @@ pub struct Finding {
     pub path: String,
     /// The name of the file's stream; empty if the finding names only the path.
     pub stream: String,
-    /// The number of the record that the finding is about, if it is about one.
+    /// The number of the record. `None` if the finding is not about a record.
     pub seq: Option<u64>,
     /// What is wrong with the file.
     pub flaw: Flaw,
@@ -34,7 +34,7 @@ impl Finding {
         }
     }
 
-    /// A finding about a file, without its stream and number.
+    /// A finding that names only the path of a file, without a stream and a record.
     pub(super) fn about(path: impl ToString, flaw: Flaw) -> Self {
         Self {
             path: path.to_string(),
@@ -61,15 +61,17 @@ pub struct Chain {
     stream: StreamId,
     next: u64,
     prev: Option<String>,
-    /// Set after a bad file, so that the broken link from the next file is not reported too.
+    /// Set after a bad file. The next file's link to that file is then not checked, so that one bad
+    /// file is not reported twice.
     doubtful: bool,
     stream_state: Option<StreamState>,
-    /// Set once the state is unknown, such as after a bad file: later records are not applied.
+    /// Set once the stream's state is unknown, for example after a bad file. Later records are then
+    /// not applied.
     lost: bool,
 }
 
 impl Chain {
-    /// Begins to verify `stream` at record 0.
+    /// Returns a verifier that starts at record 0 of `stream`.
     pub fn new(stream: StreamId) -> Self {
         Self {
             stream,
@@ -81,8 +83,8 @@ impl Chain {
         }
     }
 
-    /// Begins to verify `stream` at record `seq`. `prev` is the hash of the file before it. The
-    /// stream's state is unknown.
+    /// Returns a verifier that starts at record `seq`, where `prev` is the hash of the file before
+    /// that record. It does not compute the stream's state.
     pub(super) fn after(stream: StreamId, seq: u64, prev: Option<String>) -> Self {
         Self {
             next: seq,
@@ -92,8 +94,9 @@ impl Chain {
         }
     }
 
-    /// Skips a record that exists only in its segment; `hash` is the sealed hash of its file. From
-    /// this record on, the stream's state is unknown.
+    /// Skips a record whose file no longer exists, because only a segment of the log still has the
+    /// record. `hash` is the hash of the file according to the log. From this record on, the
+    /// stream's state is unknown.
     pub fn pass(&mut self, hash: String) {
         self.next += 1;
         self.prev = Some(hash);
@@ -101,10 +104,11 @@ impl Chain {
         self.lost = true;
     }
 
-    /// Verifies the next file. `file` is its bytes, or the reason why there are none.
+    /// Verifies the next file. `file` is the file's bytes, or the reason why they could not be
+    /// read.
     ///
     /// # Errors
-    /// The file's flaw. Verification can continue with the next file.
+    /// Returns the file's flaw. Verification can continue with the next file.
     pub fn push(&mut self, file: Result<&[u8], Flaw>) -> Result<Stored, Finding> {
         let seq = self.next;
         self.next += 1;
@@ -122,15 +126,15 @@ impl Chain {
         })
     }
 
-    /// Marks the last file as bad after another check failed, so that the broken link from the next
-    /// file is not reported too.
+    /// Marks the last file as bad after the caller's own check failed. The next file's link to that
+    /// file is then not reported as broken.
     pub fn doubt(&mut self) {
         self.doubtful = true;
         self.lost = true;
     }
 
-    /// The state after all files. `None` without files, after a bad file, or if records were
-    /// skipped.
+    /// Returns the state after all files. Returns `None` if there were no files, if a file was bad,
+    /// if records were skipped, or if verification did not start at record 0.
     pub fn into_stream_state(self) -> Option<StreamState> {
         self.stream_state.filter(|_| !self.lost)
     }

@@ -8,10 +8,11 @@ use super::location::{Bucket, JournalLocation};
 use crate::domain::Problem;
 
 impl FilePlace {
-    /// Refuses a file inside the journal or its index.
+    /// Checks that this file is not inside the journal or its index.
     ///
     /// # Errors
-    /// The file is inside one of them. The problem says in which, with the remedy.
+    /// Returns a problem if the file is inside one of them. The problem says in which one, and what
+    /// to do.
     pub fn outside(
         &self,
         journal: &JournalLocation,
@@ -26,8 +27,8 @@ impl FilePlace {
         }
     }
 
-    /// The problem that the report's page would overwrite something else at this place. `what` is a
-    /// predicate that says why, such as "lies inside the journal".
+    /// Returns the problem that the report's page must not be written to this place. `what` says
+    /// why: it continues a sentence that begins with the place, as in "lies inside the journal".
     pub(crate) fn taken(&self, what: &str) -> Problem {
         let problem = format!("{self} {what}, and the page must not be written there");
         Problem::new("report", problem, "name another place")
@@ -68,8 +69,8 @@ impl JournalLocation {
     }
 }
 
-/// Whether both are in one bucket, and `place` is the folder `folder` below `other`, or is inside
-/// that folder.
+/// Whether `place` is the folder `folder` below `other`, or is inside that folder. False if `place`
+/// and `other` are in different buckets.
 fn is_below(place: &Bucket, other: &Bucket, folder: &Path) -> bool {
     (place.service, &place.name) == (other.service, &other.name)
         && Path::new(&place.prefix).starts_with(Path::new(&other.prefix).join(folder))
@@ -80,7 +81,8 @@ fn is_inside(path: &Path, dir: &Path) -> bool {
     real(path).starts_with(real(dir))
 }
 
-/// The absolute path without `.` and `..`, and without links in the part of it that exists.
+/// Returns `path` as an absolute path without `.` and `..`. Resolves links in the part of the path
+/// that exists.
 fn real(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for existing in absolute.ancestors() {

@@ -10,8 +10,8 @@ use crate::domain::{Problem, shown, spelled};
 /// A place for the journal or its index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLocation {
-    /// `file:DIR`: a directory. If it is missing, opening the journal to write creates it. Several
-    /// processes may use it at once.
+    /// `file:DIR`: a directory. If the directory is missing, it is created when the journal is
+    /// opened for writing. Several processes may use it at once.
     Directory(PathBuf),
     /// `memory:`: a journal for trials, which is lost when the process ends.
     Memory,
@@ -57,9 +57,9 @@ impl fmt::Display for Bucket {
 const SUPPORTED: &str =
     "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
-/// Why a journal cannot be in Tencent Cloud Object Storage. COS has a header of its own for
-/// create-only writes, `x-cos-forbid-overwrite`, but ignores it in a bucket that ever had
-/// versioning. Two workers could then both claim a request.
+/// Why a journal cannot be in Tencent Cloud Object Storage. COS has its own header for create-only
+/// writes, `x-cos-forbid-overwrite`, but ignores the header in a bucket on which versioning was
+/// ever enabled. Two workers could then both claim a request.
 const NO_COS: &str = "Tencent COS has no create-only write (If-None-Match), which a journal needs";
 
 impl JournalLocation {

@@ -320,13 +320,13 @@ impl StreamBuilder {
         }
     }
 
-    /// Adds a record of worker `who`, `seconds` after the claim. Does not check whether the record
-    /// can follow.
+    /// Adds a record that worker `who` wrote `seconds` after the claim. Does not check whether this
+    /// event can follow the earlier records.
     pub(super) fn then(self, seconds: i64, who: u64, event: Event) -> Self {
         self.then_of(None, seconds, who, event)
     }
 
-    /// Like [`Self::then`], for a record that names the account `owner`.
+    /// Like [`Self::then`], but the record names `owner` as the owner of the image.
     pub(super) fn then_of(
         mut self,
         owner: Option<&str>,
@@ -359,9 +359,10 @@ impl StreamBuilder {
         Self::of(identity("CHG0030192"))
     }
 
-    /// A whole request: its claim, a first look, the image in Lighthouse, one account, a pause,
-    /// another worker, one failure, its close. Then its expiry: one worker stops during the
-    /// revocation, and another one finishes it.
+    /// A whole request and its revocation. Worker 1 opens the request, reads the cloud, makes the
+    /// image available in Lighthouse, shares it with one account and pauses. Worker 2 continues:
+    /// one account fails, and the request is closed. After the expiry, worker 3 stops during the
+    /// revocation and worker 4 finishes it.
     pub(super) fn of(identity: Identity) -> Self {
         use ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
         Self::empty(&identity)

@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::Received;
 use crate::domain::{Identity, SourceName, Timestamp};
 
-/// A verified event, or an entry of a system's list, that names an instance. If an announcement led
-/// to no request or was given up, another event about the instance may follow in its stream.
+/// A verified event that names an instance, or an entry in an approval system's list that does. If
+/// this announcement leads to no request or is given up, a later event about the same instance may
+/// be recorded in the same stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The source of the event or the list.
@@ -19,8 +20,8 @@ pub struct Announcement {
     /// The instance and what became of it, as in `81D31358-…/approved`. The stream is named after
     /// this id. The event's own id is inside `event`.
     pub delivery_id: String,
-    /// The reference of the configured secret that verified the event, with the secret's version or
-    /// a keyed fingerprint of the secret, if either is known.
+    /// Names the configured secret that verified the event. Also contains the secret's version or a
+    /// keyed fingerprint of the secret, if either is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// Digests of the received bytes and of the map and configuration that will read the instance.
@@ -28,9 +29,9 @@ pub struct Announcement {
     pub received: Received,
     /// The event in plain text, without secrets such as the app's token.
     pub event: Value,
-    /// True if no event arrived: the system's list of finished instances names the instance, or the
-    /// fetch of another instance shows what became of this one. In both cases this program made
-    /// `event`.
+    /// True if no event arrived. Instead, the system's list of finished instances named the
+    /// instance, or the fetch of another instance showed what became of this one. In both cases
+    /// this program built `event` itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,
 }
@@ -46,8 +47,9 @@ pub struct FailedFetch {
     pub not_before: Timestamp,
 }
 
-/// The announcement is confirmed: the fetched instance shows what the event says or, for a
-/// withdrawal, the instance is gone. Recorded before a request is opened or called off.
+/// Confirms an announcement: the fetched instance shows what the event says. A withdrawal is also
+/// confirmed if the instance no longer exists. This event is recorded before a request is opened or
+/// called off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
     /// The requests that will be opened. Empty for a withdrawal.
@@ -58,10 +60,11 @@ pub struct Confirmed {
 /// The end of the work on an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// The requests that the instance led to, each with its own stream. For a withdrawal: the
-    /// requests that it called off.
+    /// The requests that the instance led to, each of which has its own stream. For a withdrawal,
+    /// these are the requests that it called off.
     pub requests: Vec<Identity>,
-    /// Why `requests` is empty, or why the announcement was given up, for people; else `None`.
+    /// Why `requests` is empty, or why the announcement was given up, as a text for people. `None`
+    /// otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

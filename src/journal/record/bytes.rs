@@ -2,8 +2,8 @@
 //! holds the SHA-256 of the first line's bytes. Reads and writes bytes; does no I/O.
 //!
 //! The second line detects accidents and careless edits even in the newest record, to which no next
-//! record refers yet. A deliberate editor can recompute the line. The field `prev` of the next
-//! record detects that, and for the newest record a seal does.
+//! record refers yet. Someone who edits a record on purpose can recompute the line. The `prev`
+//! field of the next record detects such an edit. If there is no next record, a seal detects it.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub struct Stored {
     pub hash: String,
 }
 
-/// The version of the format, which decides how to read the other fields.
+/// Reads only the version of the format, which is checked before any other field is read.
 #[derive(Deserialize)]
 struct Envelope {
     v: u64,
@@ -35,10 +35,11 @@ impl Stored {
         hex::encode(Sha256::digest(bytes))
     }
 
-    /// Reads a file's bytes. `src/journal/chain.rs` checks whether the record belongs at its place.
+    /// Reads a file's bytes. Does not check whether the record belongs at its place in the stream:
+    /// `src/journal/chain.rs` does that.
     ///
     /// # Errors
-    /// [`Flaw::Altered`], [`Flaw::Newer`], [`Flaw::Older`] or [`Flaw::Unreadable`].
+    /// Returns [`Flaw::Altered`], [`Flaw::Newer`], [`Flaw::Older`] or [`Flaw::Unreadable`].
     pub fn read(bytes: &[u8]) -> Result<Self, Flaw> {
         let altered = |why: &str| Flaw::Altered(why.to_owned());
         let text = std::str::from_utf8(bytes).map_err(|_| altered("the file is not text"))?;
@@ -80,10 +81,11 @@ impl Stored {
         }
     }
 
-    /// Encodes the record as a file's bytes. Returns the bytes, and the record with their digest.
+    /// Encodes the record as a file's bytes. Returns the record with the digest of these bytes, and
+    /// the bytes.
     ///
     /// # Errors
-    /// A serialization error. No record of this program causes one.
+    /// Returns a serialization error. No record of this program causes one.
     pub fn write(record: Record) -> Result<(Self, Vec<u8>), serde_json::Error> {
         let mut bytes = serde_json::to_vec(&record)?;
         let second = checksum_line(&bytes);
@@ -94,8 +96,8 @@ impl Stored {
     }
 }
 
-/// Returns the second line with its line feed. Only one form is valid, so a change of any byte is
-/// detected.
+/// Returns the file's second line, with its line feed, for the first line `line`. Exactly one
+/// second line is valid, so a change of any byte is detected.
 fn checksum_line(line: &[u8]) -> String {
     format!("\"sha256:{}\"\n", Stored::hash_of(line))
 }

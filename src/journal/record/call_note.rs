@@ -1,5 +1,4 @@
-//! A call to the cloud in a record. In: the call's action and end. Out: whether the cloud can have a
-//! trace of it.
+//! A record's note of one call to the cloud: the call's action and how the call ended.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +9,7 @@ use crate::domain::ResultCode;
 pub struct CallNote {
     /// The API action, as in `ShareBlueprintAcrossAccounts`.
     pub action: String,
-    /// The cloud's `RequestId`. `None` if no answer with one came.
+    /// The cloud's `RequestId`. `None` if the cloud did not return one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The error code. `None` if the call succeeded.
@@ -19,7 +18,7 @@ pub struct CallNote {
 }
 
 impl CallNote {
-    /// Whether the call failed before it was sent, so that the cloud has no trace of it.
+    /// Whether the call failed before it was sent. If so, the cloud has no trace of the call.
     pub fn is_unsent(&self) -> bool {
         let code = self.code.as_deref().and_then(ResultCode::read);
         self.request_id.is_none() && code.is_some_and(ResultCode::is_unsent)

@@ -1,4 +1,5 @@
-//! The record of a comparison of the cloud with the journal that found differences.
+//! The record of a comparison between the cloud and the journal, written if the comparison found
+//! differences.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -11,20 +12,20 @@ const MAX_DIFFERENCES: usize = 100;
 /// A comparison that found differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// The number of differences, also of those that the record does not store.
+    /// The number of all differences, including those that the record does not store.
     pub count: u64,
     /// The first differences, at most 100.
     pub differences: Vec<Drifted>,
     /// SHA-256 of all differences, in hex. Equal differences are recorded at most once a day.
     pub digest: String,
-    /// The stream is named after the day and this number, which is below the maximum number of
-    /// comparisons per day.
+    /// Tells the comparisons of one day apart: the stream is named after the day and this number.
+    /// Always below the maximum number of comparisons per day.
     pub slot: u32,
 }
 
 impl Drift {
-    /// Returns the record of these differences. The store sets `slot`, which is 0 here. The order
-    /// of the differences changes the digest.
+    /// Returns the record of these differences. `slot` is 0 until the store sets it. The digest
+    /// depends on the order of the differences.
     pub fn of(differences: &[Drifted]) -> Self {
         let mut hash = Sha256::new();
         for one in differences {

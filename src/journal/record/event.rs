@@ -1,5 +1,5 @@
-//! The events that a record can hold, as a closed set. A type that this program does not know was
-//! written by a newer program.
+//! The events that a record can hold. The set is closed: if a record has any other type, a newer
+//! program wrote it.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,18 +20,18 @@ pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call that
     /// changes the cloud.
     Opened(Box<Intent>),
-    /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
-    /// pause, or the grant that postponed a revocation has perhaps ended. Or a worker prolongs its
-    /// own lease.
+    /// A worker starts a turn, because the request is due, its last worker has died, an operator
+    /// ends a pause, or the grant that postponed a revocation may have ended. A worker also writes
+    /// this event to prolong its own lease.
     Taken {
         /// The end of the new lease.
         until: Timestamp,
-        /// Set if a share was decided again: the current policies' verdict, which allows the rest
-        /// of the share.
+        /// The verdict of the current policies, if the worker had the share decided again. It
+        /// allows the rest of the share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
-        /// True if the last worker was dead, so that this worker did not wait for the end of the
-        /// last worker's lease.
+        /// True if the last worker was dead. This worker then did not wait for the end of the last
+        /// worker's lease.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holder_gone: bool,
     },
@@ -50,15 +50,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of an open share. Or the withdrawal of an approval calls off
-    /// items of a share that is not completely revoked, or the items of a cancel that are not
-    /// cancelled yet. The cancel or the withdrawal does not wait for the request's worker, so any
-    /// worker may write this record without a claim. The next record of the request's worker then
-    /// collides with the call-off.
+    /// Items of this request are called off. A later cancel calls off items of an open share. The
+    /// withdrawal of an approval calls off items of a share that is not completely revoked, or
+    /// those items of a cancel that are not cancelled yet. Neither waits for the request's worker,
+    /// so any worker may write this record without a claim. When the request's worker then writes
+    /// its next record, that write collides with this one.
     CalledOff(CallOff),
-    /// A later cancel has taken away items of this closed share, or found them not shared. The
-    /// cancel's worker writes this record without a claim, after its calls and before the cancel
-    /// closes.
+    /// A later cancel revoked items of this closed share, or found that they are not shared. The
+    /// cancel's worker writes this record without a claim, after its calls and before it closes the
+    /// cancel.
     Cancelled(CallOff),
     /// The current policies refuse a share that an earlier verdict allowed. Closes the request as
     /// denied.
@@ -72,15 +72,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A worker begins to revoke: everything that the request gave if the share has ended,
-    /// otherwise the items that were called off.
+    /// A worker starts to revoke. If the share has ended, the worker revokes everything that the
+    /// request shared; otherwise, it revokes the items that were called off.
     Revoking {
         /// The end of the worker's lease.
         until: Timestamp,
-        /// The accounts to revoke. The share of each one counts as given by this request.
+        /// The accounts to revoke. Each of them counts as an account with which this request shared
+        /// the image.
         accounts: Vec<AccountId>,
-        /// Whether to remove the image from Lighthouse. True only if its place there counts as
-        /// given by this request.
+        /// Whether to remove the image from Lighthouse. True only if this request counts as the one
+        /// that made the image available there.
         lighthouse: bool,
     },
     /// An attempt to revoke did not revoke every item.
@@ -101,15 +102,16 @@ pub enum Event {
     /// An attempt to deliver a notification failed. The process that made the attempt writes this
     /// record without a claim.
     NotificationFailed(FailedNotification),
-    /// Record 0 of an incident: a delivery has a recorded request's identity, but other content.
+    /// Record 0 of an incident: a delivery has the identity of a recorded request, but different
+    /// content.
     Conflict(Conflict),
     /// Record 0 of an incident: an authenticated delivery is not a valid request.
     Rejected(Rejection),
     /// Record 0 of an incident: a comparison of the cloud with the journal found differences.
     Drifted(Drift),
     /// Record 0 of an announcement: a verified event, or a list of the approval system, names an
-    /// instance, which is then fetched. Also a later event about an instance whose announcement led
-    /// to no request.
+    /// instance, which is then fetched. If the announcement leads to no request, a later event
+    /// about the instance is also recorded with this event.
     Received(Box<Announcement>),
     /// An attempt to fetch the announced instance failed. Written without a claim.
     FetchFailed(FailedFetch),
@@ -148,7 +150,7 @@ impl Event {
     }
 
     /// Whether a worker can continue its turn after another process wrote this event into the
-    /// stream. False for a call-off: the worker must plan again.
+    /// stream. It cannot after a call-off, for example, because it must plan again.
     pub fn leaves_turn_unchanged(&self) -> bool {
         matches!(
             self,
@@ -167,8 +169,8 @@ impl Event {
         }
     }
 
-    /// Whether the next record of the stream needs its own entry below `index/unsealed/`: this
-    /// event ends a turn, or may be written without a claim.
+    /// Whether this event ends a turn or may be written without a claim. If so, the next record of
+    /// the stream needs its own entry below `index/unsealed/`.
     pub fn ends_turn(&self) -> bool {
         match self {
             Self::Opened(intent) => intent.lease.is_none(),
@@ -200,14 +202,15 @@ impl Event {
 pub struct Intent {
     /// The identity of the request. The stream is named after it.
     pub identity: Identity,
-    /// SHA-256 of the content to which the identity is bound, in hex.
+    /// SHA-256 of the request's content, in hex. A later delivery with the same identity must have
+    /// the same content; otherwise it is a [`Conflict`].
     pub digest: String,
     /// The sender's own id of the delivery, for questions to the sender's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// The reference of the configured secret that verified the delivery, with the secret's version
-    /// or a keyed fingerprint of the secret, if either is known. Or the fingerprint of the
-    /// certificate that verified the delivery. Never the secret itself.
+    /// Names what verified the delivery. This is either the configured secret's reference, with the
+    /// secret's version or a keyed fingerprint of the secret if either is known, or the fingerprint
+    /// of a certificate. Never the secret itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
@@ -221,8 +224,9 @@ pub struct Intent {
     /// this instant.
     pub approved_at: Timestamp,
     /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
-    /// Set if a fast clock gave an earlier request a later instant, so that this request still
-    /// comes after the earlier one. An adoption has the instant at which its comparison began.
+    /// If a fast clock gave an earlier request a later instant, this field is set so that this
+    /// request still comes after the earlier one. An adoption is ordered at the instant at which
+    /// its comparison started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Timestamp>,
     /// When the share expires.
@@ -230,20 +234,20 @@ pub struct Intent {
     pub expires_at: Option<Timestamp>,
     /// The verdict. A denied request ends with this record, unless an operator reopens it.
     pub verdict: Verdict,
-    /// True if a read of the cloud before this record found no item of the request shared. An item
-    /// that a later turn finds shared may then come from this request.
+    /// True if the program read the cloud before this record and found no item of the request
+    /// shared. If a later turn finds an item shared, this request may have shared it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
-    /// True if an operator adopts shares: items that the request finds shared then count as given
-    /// by the request.
+    /// True if an operator adopts shares. Items that the request finds shared then count as shared
+    /// by this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
-    /// True if an operator confirms that the image is deleted: an item of this cancel then counts
-    /// as not shared if the cloud does not have its image.
+    /// True if an operator confirmed that the image is deleted. An item of this cancel then counts
+    /// as not shared if the cloud does not have the item's image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
     /// True if the delivery had the token of a Step Functions task that waits for the outcome, and
-    /// a notification can use it. The token itself is in no record.
+    /// a notification can use the token. No record contains the token itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub task_token: bool,
     /// The first worker's lease. `None` for a denial and for a request that starts later or waits
@@ -267,8 +271,9 @@ pub struct Progress {
     /// The calls that no earlier record names, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// True if the record only names the blueprint of a chain, so that the index can list the
-    /// request under it. The accounts that had the image before the request are then not known yet.
+    /// True if the record was written only to name the blueprint of a chain, so that the index can
+    /// list the request under the blueprint. It is then not known yet which accounts had the image
+    /// before the request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_only: bool,
 }
@@ -285,9 +290,9 @@ pub struct Deferral {
     pub why: String,
     /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
-    /// If set and the request has made no call, its earlier read of the cloud no longer counts:
-    /// what the next turn finds shared may come from another request. Version 0.2.0 set it only if
-    /// the turn ended to let the worker of another request finish.
+    /// If true and the request has made no call, the request's earlier read of the cloud no longer
+    /// counts, because another request may have shared what the next turn finds shared. Version
+    /// 0.2.0 set this field only if the turn ended to let the worker of another request finish.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
     /// Whose fault the failure is. `None` if nothing failed.
@@ -295,8 +300,8 @@ pub struct Deferral {
     pub fault: Option<Fault>,
 }
 
-/// Items that a later cancel calls off or has taken away, or that the withdrawal of an approval
-/// calls off.
+/// Items that a later cancel calls off or has revoked, or that the withdrawal of an approval calls
+/// off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOff {
     /// The items. The request's other items are unaffected.
@@ -356,7 +361,8 @@ pub struct FailedNotification {
     /// The notification.
     #[serde(flatten)]
     pub notice: Notice,
-    /// The number of the attempt, from 1. 0 if the outcome became too old before the first one.
+    /// The number of the attempt, from 1. It is 0 if the outcome became too old before the first
+    /// attempt.
     pub attempt: u32,
     /// The reason, for people.
     pub why: String,
@@ -365,7 +371,8 @@ pub struct FailedNotification {
     pub not_before: Option<Timestamp>,
 }
 
-/// A delivery with a known identity and other content. Recorded as evidence, never carried out.
+/// A delivery that has the identity of a recorded request but different content. It is recorded as
+/// evidence and never carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// The identity, which another request already has.

@@ -18,10 +18,11 @@ pub enum Flaw {
     /// The file belongs to another stream, or does not belong to the journal.
     #[error("foreign: {0}")]
     Foreign(String),
-    /// The field `prev` does not match the file before. This file's checksum is right.
+    /// The record's field `prev` does not match the file before it, although this file's own
+    /// checksum is right.
     #[error("does not follow its predecessor: this file or the one before it was replaced")]
     Unlinked,
-    /// The file's checksum is right, but the file is no record.
+    /// The file's checksum is right, but the file is not a record.
     #[error("unreadable: {0}")]
     Unreadable(String),
     /// The file is intact, but a newer program wrote it.
@@ -39,7 +40,7 @@ pub enum Flaw {
     /// The record cannot follow the ones before it.
     #[error("holds a step that cannot follow the earlier records: {0}")]
     Impossible(String),
-    /// The file is intact, but the log has the hash of another record for its place.
+    /// The file is intact, but the log has a different hash for this record.
     #[error("altered: the log has another hash for this record")]
     Resealed,
     /// The file of a sealed record, or an object of the log, does not exist.
@@ -48,7 +49,7 @@ pub enum Flaw {
     /// The index lacks an entry that the records require.
     #[error("missing in the index: {0}")]
     Unlisted(&'static str),
-    /// The grant in an index entry is not the grant according to the records.
+    /// The grant in an index entry differs from the grant that the records give.
     #[error("foreign: its grant differs from the records")]
     WrongGrant,
     /// The journal has no seal, and its index does not list all records as unsealed. A seal deletes

@@ -1,5 +1,5 @@
 //! A record of the journal: its content ([`Event`]), its stream ([`StreamId`]) and its file format.
-//! In: domain values. Out: bytes with a checksum, and back. Does no I/O and reads no clock.
+//! Turns records into bytes with a checksum, and reads them back. Does no I/O and reads no clock.
 
 mod announcement;
 mod bytes;
@@ -37,11 +37,11 @@ use crate::domain::{AccountId, Timestamp};
 /// 4 the record that ends a turn also names the turn's last call.
 pub(in crate::journal) const VERSION: u32 = 4;
 
-/// Maximum number of records in a stream: file names have six digits.
+/// Maximum number of records in a stream, because file names have six digits.
 pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;
 
-/// Maximum size of a record in bytes: several times a record in which 500 accounts fail, each with
-/// a long message.
+/// Maximum size of a record in bytes. This is several times the size of a record in which 500
+/// accounts fail, each with a long message.
 pub(in crate::journal) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// One record of a stream. It is written once and never changed.
@@ -53,14 +53,14 @@ pub struct Record {
     pub stream: StreamId,
     /// The number of the record in its stream, from 0.
     pub seq: u64,
-    /// SHA-256 of the file of the record before, in hex. `None` only for record 0.
+    /// SHA-256 of the previous record's file, in hex. `None` only for record 0.
     pub prev: Option<String>,
     /// When the record was written, by the writer's clock.
     pub at: Timestamp,
     /// The worker that wrote the record.
     pub worker: Worker,
-    /// The root account that owns the image, as far as the worker knows: the account of its
-    /// credentials, or the one on record. `None` if it is unknown.
+    /// The root account that owns the image: the account of the worker's credentials, or the
+    /// account that is already on record. `None` if the worker knows neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<AccountId>,
     /// The event.
@@ -72,7 +72,8 @@ pub(in crate::journal) fn file_name(seq: u64) -> String {
     format!("{seq:06}.json")
 }
 
-/// Returns the record number in a file name. `None` unless [`file_name`] writes exactly this name.
+/// Returns the record number in a file name, or `None` if [`file_name`] would not write exactly
+/// this name.
 pub(in crate::journal) fn file_seq(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
     if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {

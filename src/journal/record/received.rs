@@ -1,5 +1,5 @@
-//! Digests of what a request, a conflict, a rejection or an announcement was made from. Its record
-//! stores them as evidence.
+//! Digests of the input from which a request, a conflict, a rejection or an announcement was
+//! created. The record stores them as evidence.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 /// hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Digest of the verified body, byte for byte. If the program made another body from it, such
-    /// as a decrypted event, one event of a batch or a fetched instance: the digest of that body.
+    /// Digest of the verified body, byte for byte. If the program derived another body from it,
+    /// such as a decrypted event, one event of a batch or a fetched instance, this is the digest of
+    /// the derived body.
     pub body_digest: String,
     /// Digest of the map's text.
     pub map_digest: String,

@@ -1,5 +1,5 @@
-//! The record of a delivery that was authenticated but is no valid request. It stores the problems,
-//! which may quote values of the delivery, but not the body.
+//! The record of a delivery that was authenticated but is not a valid request. Stores the problems
+//! but not the body. A problem may quote values from the delivery.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ const MAX_PROBLEMS: usize = 16;
 /// Maximum number of characters in each text of a problem.
 const MAX_CHARS: usize = 300;
 
-/// An authenticated delivery that is no valid request.
+/// An authenticated delivery that is not a valid request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// The source that authenticated the delivery.
@@ -24,15 +24,15 @@ pub struct Rejection {
     /// The sender's own id of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// The stream is named after the source, the day and this number, which is below the maximum
-    /// number of rejections per source and day.
+    /// Tells the rejections of one day apart: the stream is named after the source, the day and
+    /// this number. Always below the maximum number of rejections per source and day.
     pub slot: u32,
-    /// Why the delivery is no valid request.
+    /// Why the delivery is not a valid request.
     pub problems: Vec<Problem>,
 }
 
 impl Rejection {
-    /// Shortens the texts and the list of problems to the bounds of a record.
+    /// Shortens the delivery's id, the list of problems and their texts to the limits of a record.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         let clip = |text: &mut String| *text = text.chars().take(MAX_CHARS).collect();

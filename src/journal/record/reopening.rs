@@ -18,8 +18,8 @@ pub struct Reopening {
     /// request waits for its `not_before` again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// If set and the request has made no call, its earlier read of the cloud no longer counts.
-    /// Always set, except in records of version 0.2.0.
+    /// If true and the request has made no call, the request's earlier read of the cloud no longer
+    /// counts. Always true, except in records of version 0.2.0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looks_again: bool,
 }

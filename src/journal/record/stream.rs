@@ -1,5 +1,5 @@
-//! The name of a stream: the first 128 bits of a SHA-256. In: an identity, or what identifies an
-//! incident. Out: 32 hex digits.
+//! The name of a stream: the first 128 bits of a SHA-256, as 32 hex digits. The hashed text is a
+//! request's identity, or what identifies an incident or an announcement.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,21 +18,21 @@ use crate::domain::{Identity, Problem, SourceName, Timestamp};
 pub struct StreamId([u8; 16]);
 
 impl StreamId {
-    /// Returns the stream of a request: SHA-256 of source, a zero byte, and id.
+    /// Returns the stream of a request. Its name is a digest of the source, a zero byte and the id.
     pub fn of(identity: &Identity) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id])
     }
 
-    /// Returns the stream of a conflict: a known identity with other content. Because each content
-    /// has its own stream, a conflict never competes with the request's worker, and repeated
-    /// deliveries of the content write one record.
+    /// Returns the stream of a conflict, in which a delivery repeats a known identity with
+    /// different content. Each content has its own stream. A conflict therefore never competes with
+    /// the request's worker, and repeated deliveries of the same content write only one record.
     pub fn of_conflict(identity: &Identity, digest: &str) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }
 
     /// Returns the stream of a rejected delivery. `slot` is below the maximum number of rejections
-    /// per source and day. No request has such a stream, because no id of a request contains a zero
-    /// byte.
+    /// per source and day. The name cannot be that of a request's stream, because no id of a
+    /// request contains a zero byte.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
         let slot = slot.to_string();
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
@@ -44,8 +44,8 @@ impl StreamId {
     }
 
     /// Returns the stream of a comparison that found differences. `slot` is below the maximum
-    /// number of comparisons per day. No request has such a stream: the hashed text begins with an
-    /// empty source.
+    /// number of comparisons per day. The name cannot be that of a request's stream, because the
+    /// hashed text begins with an empty source.
     pub fn of_drift(at: Timestamp, slot: u32) -> Self {
         Self::digest(&["", "drift", &day(at), &slot.to_string()])
     }
@@ -63,7 +63,7 @@ impl StreamId {
     }
 }
 
-/// Returns the day in UTC as names of streams and files contain it: `20261121`.
+/// Returns the day in UTC in the form that names of streams and files use, such as `20261121`.
 pub(in crate::journal) fn day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
 }

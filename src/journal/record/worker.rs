@@ -1,12 +1,12 @@
-//! The mark of one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits,
-//! which each record of the turn contains.
+//! The mark that identifies one worker in one turn: 16 hex digits, made of 8 random bytes from the
+//! caller. Each record of the turn contains the mark.
 
 use crate::domain::identifier;
 
 identifier! {
-    /// A random mark in the records of one turn. By its mark a worker recognises its own record if
-    /// the answer to a write was lost. Each turn needs fresh random bytes: two workers with equal
-    /// marks could mistake each other's claim for their own.
+    /// A random mark in the records of one turn. If the answer to a write was lost, the worker
+    /// recognises its own record by this mark. Each turn needs fresh random bytes: two workers with
+    /// equal marks could mistake each other's claim for their own.
     Worker,
     |text: &str| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
     "worker",
