@@ -1,6 +1,6 @@
-//! Exports a record as a row of CSV (RFC 4180) for spreadsheets. The text comes from tickets. So a
-//! cell that a spreadsheet would run as a formula gets a leading apostrophe, and invisible
-//! characters are escaped.
+//! Exports a record as a row of CSV (RFC 4180) for spreadsheets. The cells contain text from
+//! tickets, so a cell that a spreadsheet would run as a formula gets a leading apostrophe, and
+//! invisible characters are escaped.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,ac
                           config_digest,version,owner,accepted_approvers";
 
 impl Entry<'_> {
-    /// The record as a row of the table under [`HEADER`], without a line feed at its end.
+    /// Returns the record as a row of the table under [`HEADER`], without a line feed at its end.
     pub fn csv(&self) -> String {
         let cells = cells(self);
         let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
@@ -76,7 +76,7 @@ fn cells(entry: &Entry<'_>) -> [String; 26] {
     ]
 }
 
-/// The approvers whom the policies accepted, each once.
+/// Returns the approvers whom the policies accepted, without duplicates.
 fn accepted(verdict: &Verdict) -> String {
     let approvers = verdict.approvals.iter().map(|one| one.approver.as_str());
     let approvers: BTreeSet<&str> = approvers.collect();

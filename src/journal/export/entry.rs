@@ -16,8 +16,8 @@ pub struct Entry<'a> {
     pub announcement: Option<&'a Announcement>,
     /// Whether this record or an earlier one belongs to a revocation.
     pub revoking: bool,
-    /// The newest verdict up to this record that allowed the request; if there is none, the first
-    /// denial. `None` for an incident.
+    /// The newest verdict up to this record that allowed the request. If no verdict allowed it, the
+    /// first denial. `None` for an incident.
     pub verdict_so_far: Option<&'a Verdict>,
 }
 
@@ -48,8 +48,8 @@ impl<'a> Entry<'a> {
         records.iter().map(entry).collect()
     }
 
-    /// The digests in this record, or else those in record 0 of its request. `None` for an
-    /// incident's record that has none itself.
+    /// Returns the digests in this record, or else those in record 0 of its request. Returns `None`
+    /// for a record of an incident that has no digests of its own.
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
@@ -59,8 +59,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The source that authenticated the delivery that led to this record, and the source's scheme
-    /// if it is on record. `None` if there was no delivery.
+    /// Returns the source that authenticated the delivery that led to this record, with the
+    /// source's scheme if it is on record. Returns `None` if there was no delivery.
     pub(super) fn sender(&self) -> Option<(&'a SourceName, Option<&'a str>)> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some((&conflict.identity.source, None)),
@@ -77,8 +77,8 @@ impl<'a> Entry<'a> {
         verdict_in(&self.stored.record.event)
     }
 
-    /// The verdict of this record, or else the newest one before it that allowed the request, or
-    /// else the first denial.
+    /// Returns the verdict in this record. If it has none, returns the newest earlier verdict that
+    /// allowed the request, or else the first denial.
     pub(super) fn verdict(&self) -> Option<&'a Verdict> {
         self.own_verdict().or(self.verdict_so_far)
     }
@@ -87,7 +87,8 @@ impl<'a> Entry<'a> {
         Meaning::of(&self.stored.record.event)
     }
 
-    /// Whether the record belongs to giving access or to taking it away; `None` for an incident.
+    /// Returns whether the record is part of sharing or of revoking. Returns `None` for an
+    /// incident.
     pub(super) fn action(&self) -> Option<Action> {
         let intent = self.intent?;
         Some(if self.revoking {

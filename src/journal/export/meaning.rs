@@ -1,5 +1,5 @@
-//! The meaning of each kind of event in an export: one row per kind. Takes an event; returns its
-//! name, and its values for OCSF and CSV.
+//! What each kind of event means in an export, with one row for each kind. Returns an event's name
+//! and its values for OCSF and CSV.
 
 use crate::domain::{Action, ItemResult, ResultCode, ResultKind, Status, Verdict, numbered};
 use crate::journal::record::Event;
@@ -8,7 +8,7 @@ use crate::journal::record::Event;
 /// define.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Activity {
-    /// The record gives access or takes it away; `Entry::action` says which.
+    /// The record is about giving access or about revoking it. `Entry::action` says which.
     Access,
     Read,
     Other(&'static str),
@@ -29,9 +29,9 @@ pub(super) struct Meaning {
     pub(super) name: &'static str,
     pub(super) activity: Activity,
     pub(super) end: End,
-    /// The result for the request, in few words; may be empty.
+    /// The result for the request, in a few words. May be empty.
     pub(super) outcome: String,
-    /// The event and its result, in one line for people.
+    /// The event and its result as one line for people.
     pub(super) message: String,
 }
 
@@ -45,8 +45,8 @@ impl Meaning {
             Event::Progress(made) if made.calls.is_empty() => ("progress", Read, Success),
             Event::Progress(_) => ("progress", Access, End::called(event, Success)),
             Event::Deferred(deferral) => {
-                // A fault without a failed call: a read of the cloud failed, or the image was not
-                // ready.
+                // If there is a fault but no failed call, a read of the cloud failed or the image
+                // was not ready.
                 let end = match deferral.fault {
                     Some(_) => End::failed("Deferred"),
                     None => End::Other("Deferred"),
@@ -98,7 +98,8 @@ impl Meaning {
     }
 }
 
-/// Returns the outcome in few words, and a sentence if name and outcome do not say everything.
+/// Returns the outcome in a few words. Also returns a sentence if the event's name and its outcome
+/// do not say everything.
 fn words(event: &Event) -> (String, Option<String>) {
     match event {
         Event::Opened(intent) if intent.verdict.allowed => ("allowed".to_owned(), None),
@@ -183,10 +184,12 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     texts.join(separator)
 }
 
-/// Returns the error code that explains a failure. If an attempt to revoke left items although no
-/// other grant covers one: the code of the last call that failed. In every other event: the code of
-/// the first item that failed for good, or else of the last call, if that call failed. An earlier
-/// call that failed may have been repeated with success.
+/// Returns the error code that explains a failure.
+///
+/// If an attempt to revoke left items that no other grant covers, this is the code of the last call
+/// that failed. For every other event, it is the code of the first item that failed for good. If no
+/// item failed for good, it is the code of the last call, if that call failed: an earlier call that
+/// failed may have been repeated with success.
 fn failure(event: &Event) -> Option<&String> {
     let (results, calls) = event.parts();
     let lost = results.iter().find_map(|result| match &result.kind {
@@ -205,7 +208,8 @@ fn failure(event: &Event) -> Option<&String> {
     }
 }
 
-/// Whether the call that failed was sent, or `none` if none failed.
+/// Returns whether the failed call was sent, as a text for people. Returns the argument `none` if
+/// no call failed.
 fn call_failure(event: &Event, none: &str) -> String {
     let (_, calls) = event.parts();
     let call = |code| {
@@ -253,7 +257,7 @@ impl End {
         }
     }
 
-    /// The failure with the event's error code, or else `end`.
+    /// Returns a failure with the event's error code, or `end` if the event has no error code.
     fn called(event: &Event, end: Self) -> Self {
         match failure(event) {
             Some(code) => Self::Failure(code.clone()),

@@ -13,7 +13,7 @@ use crate::journal::record::{Deferral, Event};
 const CLASS: u64 = 6003;
 
 impl Entry<'_> {
-    /// The record as an event of OCSF 1.8.0, one line of JSON without line feed.
+    /// Returns the record as an event of OCSF 1.8.0: one line of JSON, without a line feed.
     pub fn ocsf(&self, origin: &Origin) -> String {
         let mut event = event(self, origin);
         show(&mut event);
@@ -21,8 +21,8 @@ impl Entry<'_> {
     }
 }
 
-/// Escapes invisible characters in every text, except line feed, carriage return and tab, which
-/// JSON escapes itself.
+/// Escapes invisible characters in every text. Leaves out line feeds, carriage returns and tabs,
+/// because JSON escapes them itself.
 fn show(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text, &['\n', '\r', '\t']).into_owned(),
@@ -125,7 +125,7 @@ fn actor(entry: &Entry<'_>) -> Value {
 
 fn api(entry: &Entry<'_>, name: &'static str) -> Value {
     let (_, calls) = entry.stored.record.event.parts();
-    // The cloud's trail has no call that was not sent.
+    // The cloud has no trace of a call that was not sent.
     let Some(call) = calls.last().filter(|call| !call.is_unsent()) else {
         let operation = entry.action().map_or(name, Action::as_str);
         return json!({ "operation": operation, "service": { "name": "sharehook" } });

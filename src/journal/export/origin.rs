@@ -1,5 +1,5 @@
-//! The origin of exported records: values that the caller knows and the records do not contain.
-//! `ocsf` prints them.
+//! The origin of exported records: values for the OCSF export that the caller knows but that the
+//! records do not contain.
 
 /// The cloud's site and the program that exports.
 #[derive(Debug, Clone)]

@@ -72,7 +72,7 @@ fn streams() -> Vec<Vec<Stored>> {
                 closed(Status::Failed, vec![result(account(0), failed())]),
             )
             .records,
-        // A closed share that a later cancel took away.
+        // A closed share that a later cancel revoked.
         StreamBuilder::opened()
             .then(
                 1,
@@ -138,8 +138,8 @@ fn every_record_is_a_valid_event_of_the_schema() {
     assert_eq!(kinds.len(), all, "every type of event: {kinds:?}");
 }
 
-/// A share that was closed after a call failed and another succeeded, a request that the policies
-/// denied at once, and one that they denied when its time came.
+/// Three requests: a share that was closed after one call failed and another succeeded, a request
+/// that the policies denied at once, and a request that they denied when its time came.
 fn exact_streams() -> [Vec<Stored>; 3] {
     let share = request(json!({"reason": "the July base image", "lighthouse": false,
         "image": "lhbp-6jc6l8yb", "accounts": [account_id(0), account_id(1)]}));
@@ -183,8 +183,8 @@ fn exact_streams() -> [Vec<Stored>; 3] {
     ]
 }
 
-/// Every field of these events, also those that the schema does not name. tests/peers/ocsf.py
-/// validates the expected events.
+/// Compares every field of these events, including fields that the schema does not name.
+/// tests/peers/ocsf.py validates the expected events.
 #[test]
 fn a_closed_share_and_refused_requests_are_exported_field_by_field() {
     let streams = exact_streams();

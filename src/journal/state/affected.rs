@@ -1,6 +1,6 @@
-//! The images and receivers that a request affects. In: the request's state. Out: the names under
-//! which the index lists the request. With them a worker finds the other requests for an image and
-//! a receiver, and need not read all requests.
+//! The images and receivers that a request affects. Computes the names under which the index lists
+//! a request from the request's state. With these names, a worker finds the other requests for the
+//! same image and receiver without reading all requests.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
@@ -15,7 +15,7 @@ const MAX_LISTED: usize = 7;
 pub enum Receiver {
     /// An account.
     Account(AccountId),
-    /// Too many accounts to list each.
+    /// More accounts than the index lists one by one.
     Many,
     /// Lighthouse.
     Lighthouse,
@@ -45,8 +45,8 @@ pub struct Affected {
 }
 
 impl Affected {
-    /// Whether both may be about the same receiver of the same image. `Many` may include any
-    /// receiver.
+    /// Whether both may be about the same receiver of the same image. [`Receiver::Many`] may
+    /// include any receiver.
     pub fn meets(&self, other: &Self) -> bool {
         let alike = self.receiver == other.receiver
             || [&self.receiver, &other.receiver].contains(&&Receiver::Many);
@@ -55,11 +55,13 @@ impl Affected {
 }
 
 impl State {
-    /// Returns each pair of image and receiver that the request affects; none if the request was
-    /// denied when it was opened and no operator has reopened it. The accounts of a chain are
-    /// included once its blueprint is known. If the request puts an image into Lighthouse and names
-    /// no accounts, the pair of the blueprint and Lighthouse is included once the blueprint is
-    /// known. So a cancel of the blueprint finds the request.
+    /// Returns each pair of image and receiver that the request affects. Returns no pair if the
+    /// request was denied when it was opened and no operator has reopened it.
+    ///
+    /// The accounts of a chain are included once its blueprint is known. If the request makes an
+    /// image available in Lighthouse and names no accounts, it also affects the pair of the
+    /// blueprint and Lighthouse once the blueprint is known, so that a cancel of the blueprint
+    /// finds the request.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

@@ -1,5 +1,6 @@
-//! Applies records to states. In: a state and the next record. Out: the next state, or why the
-//! record cannot follow. These rules check a record before it is written and after it is read.
+//! Applies records to states: takes a state and the next record, and returns the next state or the
+//! reason why the record cannot follow. The same rules check a record before it is written and
+//! after it is read.
 
 use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
 
@@ -12,7 +13,7 @@ impl StreamState {
     /// Returns the state after record 0.
     ///
     /// # Errors
-    /// The record is not record 0, or its event cannot begin a stream.
+    /// Returns an error if the record is not record 0, or if its event cannot begin a stream.
     pub fn begin(first: &Stored) -> Result<Self, BrokenRecord> {
         let record = &first.record;
         if record.seq != 0 || record.prev.is_some() {
@@ -32,7 +33,7 @@ impl StreamState {
     /// Returns the state after these records of a stream, record 0 first.
     ///
     /// # Errors
-    /// A record cannot follow the ones before it, or there is no record.
+    /// Returns an error if there is no record, or if a record cannot follow the ones before it.
     pub fn from_records<'a>(
         records: impl IntoIterator<Item = &'a Stored>,
     ) -> Result<Self, BrokenRecord> {
@@ -56,8 +57,8 @@ impl State {
     /// Returns the state of a request from all records of its stream, record 0 first.
     ///
     /// # Errors
-    /// A record cannot follow the ones before it, there is no record, or the stream is an
-    /// incident's.
+    /// Returns an error if there is no record, if a record cannot follow the ones before it, or if
+    /// the stream belongs to an incident.
     pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
         match StreamState::from_records(records)? {
             StreamState::Request(state) => Ok(*state),
@@ -123,9 +124,9 @@ impl State {
         Ok(self.with_outcome(record).with_wake_up(record))
     }
 
-    /// Sets the wake-up that the request needs after `record`. Keeps the known wake-up if it is in
-    /// the future and no later than the needed one: the sweep at that instant computes the next
-    /// one.
+    /// Sets the wake-up that the request needs after `record`. Keeps the present wake-up if it is
+    /// in the future and not later than the needed one, because the sweep at that instant computes
+    /// the next wake-up.
     fn with_wake_up(mut self, record: &Record) -> Self {
         let Some(at) = self.look_at() else {
             return self;
@@ -270,8 +271,9 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         self.note_calls(record, &deferral.calls);
-        // If the deferral `waits` and the request has made no call, the earlier read of the cloud
-        // no longer counts: what the next turn finds shared may come from another request.
+        // If the deferral `waits` and the request has made no call, the request's earlier read of
+        // the cloud no longer counts, because another request may have shared what the next turn
+        // finds shared.
         self.looked_before &= !deferral.waits || self.called_at.is_some();
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
@@ -370,10 +372,10 @@ impl State {
         }
     }
 
-    /// Sets the owner to the account of `record` if the record gives an item that the request had
-    /// not given before. Repeated results do not count, because their worker may use another
-    /// account. A result in doubt proves no owner. If `record` names no account, the owner of items
-    /// that were given before remains.
+    /// Sets the owner to the account of `record` if the record shows that the request shared an
+    /// item for the first time. Repeated results do not count, because the worker that repeats them
+    /// may use another account. A result in doubt does not prove who the owner is. If `record`
+    /// names no account, the owner of the items that were shared earlier is kept.
     fn note_owner(&mut self, record: &Record, results: &[ItemResult]) {
         let known = |item: &Item| self.results.iter().find(|result| result.item == *item);
         let new = |result: &&ItemResult| {
@@ -385,7 +387,7 @@ impl State {
             let known = self.owner.take().filter(|_| self.given_at.is_some());
             self.owner = record.owner.clone().or(known);
         } else if self.given_at.is_none() && given.next().is_some() {
-            // All new results are in doubt: an earlier worker may have given these items under the
+            // All new results are in doubt: an earlier worker may have shared these items under the
             // account on record. If this worker used another account, the owner is unknown.
             self.owner
                 .take_if(|owner| record.owner.as_ref() != Some(owner));

@@ -1,7 +1,7 @@
-//! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed one.
-//! The withdrawal of an approval calls off items of a share that is not completely revoked, or the
-//! items of a cancel that are not cancelled yet. In: a state and a `called_off` or `cancelled`
-//! record. Out: which items the record may name, and which items are called off.
+//! Call-offs: which items a `called_off` or `cancelled` record may name, and which items are called
+//! off. A later cancel calls off items of an open share, or revokes items of a closed one. The
+//! withdrawal of an approval calls off items of a share that is not completely revoked, or those
+//! items of a cancel that are not cancelled yet.
 
 use crate::domain::{Action, Item, ItemResult, NoticeKind, ShareRequest, Status, Timestamp};
 
@@ -11,8 +11,8 @@ use super::notification::Outcome;
 use super::{Phase, State};
 
 impl State {
-    /// Whether a cancel may call `item` off: the request is an open share, and `item` is one of its
-    /// items that was not called off before.
+    /// Whether a cancel may call `item` off. True if the request is an open share and `item` is one
+    /// of its items that was not called off before.
     pub fn can_be_called_off(&self, item: &Item) -> bool {
         let open = matches!(
             self.phase,
@@ -21,10 +21,11 @@ impl State {
         open && self.intent.request.action == Action::Share && self.can_be_withdrawn(item)
     }
 
-    /// Whether the withdrawal of the request's approval may call `item` off. True for a share until
-    /// it is completely revoked, also for a denied or failed one, which then cannot be reopened.
-    /// True for a cancel until the cancel of `item` has succeeded. False if `item` was called off
-    /// before or is not an item of the request.
+    /// Whether the withdrawal of the request's approval may call `item` off. For a share, this is
+    /// possible until the share is completely revoked. It is also possible if the share was denied
+    /// or has failed, and the share then cannot be reopened. For a cancel, it is possible until the
+    /// cancel of `item` has succeeded. False if `item` was called off before or is not an item of
+    /// the request.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
         let left = match request.action {
@@ -44,15 +45,16 @@ impl State {
         items
     }
 
-    /// Returns the call-off that names `item`: a cancel's or a withdrawal's. `None` if this request
-    /// is a cancel that has taken `item` away: the call-off came too late.
+    /// Returns the call-off that names `item`, made by a cancel or a withdrawal. Returns `None` if
+    /// this request is a cancel that has succeeded for `item`, because the call-off then came too
+    /// late.
     pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
         let mut call_offs = self.called_off.iter();
         let found = call_offs.find(|call_off| call_off.items.contains(item));
         found.filter(|_| !self.has_cancelled(item))
     }
 
-    /// Whether this request is a cancel, and the cancel of `item` has succeeded.
+    /// Whether this request is a cancel that has succeeded for `item`.
     fn has_cancelled(&self, item: &Item) -> bool {
         let done = |result: &ItemResult| result.item == *item && result.succeeded();
         self.intent.request.action == Action::Cancel && self.results.iter().any(done)
@@ -64,7 +66,8 @@ impl State {
         results.any(|result| result.found() && result.item == *item)
     }
 
-    /// Whether a later cancel can take `item` away: the request is at rest and holds the item.
+    /// Whether a later cancel can revoke `item`. This is possible if the request is at rest
+    /// ([`State::at_rest`]) and holds the item ([`State::holds`]).
     pub fn can_be_cancelled(&self, item: &Item) -> bool {
         self.at_rest() && self.holds(item)
     }
@@ -111,9 +114,9 @@ impl State {
         })
     }
 
-    /// Applies a `called_off` record. If no item of an open request is left and no worker has the
-    /// turn, closes the request. But if an earlier turn may have made a call, makes the request due
-    /// at once; a worker then closes it.
+    /// Applies a `called_off` record. If the record leaves no item of an open request and no worker
+    /// has the turn, the request is closed. However, if an earlier turn may have made a call, the
+    /// request becomes due at once instead, and a worker closes it.
     pub(super) fn call_off(
         &mut self,
         record: &Record,
@@ -139,8 +142,8 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
-                // Notify the request's own ticket: a cancel that called it off notifies only the
-                // cancel's ticket.
+                // Notify the request's own ticket. The cancel that called the request off notifies
+                // only the cancel's ticket.
                 let failed = Outcome::new(NoticeKind::Failed, record);
                 self.notifications.outcomes.push(failed);
             }

@@ -1,5 +1,5 @@
-//! Whether the next turn is due. In: a state and the current instant. If a lease or a pause is
-//! longer than the maximum, a wrong clock wrote it, and the turn is due at once.
+//! Whether the next turn of a request is due at a given instant. If a lease or a pause is longer
+//! than the maximum, a wrong clock wrote it, and the turn is due at once.
 
 use jiff::SignedDuration;
 
@@ -18,9 +18,10 @@ pub const MAX_COVER: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Maximum difference between two machines' clocks that the program tolerates.
 pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Returns the earliest possible start of the lease that ends at the earliest of `wake_ups`. The
-/// work under this lease cannot have ended before this start. A lease's wake-up is at the lease's
-/// end, rounded up to a second.
+/// Returns the earliest instant at which the work behind `wake_ups` can have ended. Assumes that
+/// the earliest wake-up was written for a lease: such a wake-up is at the lease's end, rounded up
+/// to a second. A lease is at most [`MAX_LEASE`] long, and its work cannot have ended before it
+/// started.
 pub(super) fn earliest_end(wake_ups: &[WakeUp]) -> Option<Timestamp> {
     let longest = MAX_LEASE.saturating_add(SignedDuration::from_secs(1));
     wake_ups.iter().min()?.at.checked_sub(longest).ok()
@@ -53,8 +54,8 @@ impl State {
         at <= now || ahead > longest.saturating_add(MAX_CLOCK_DIFFERENCE)
     }
 
-    /// Whether a worker with a fast clock began to revoke the share as ended, although the share
-    /// has not ended yet at `now`.
+    /// Whether a worker with a fast clock started a revocation because the share had ended,
+    /// although the share has not ended yet at `now`.
     pub(super) fn revokes_too_soon(&self, now: Timestamp) -> bool {
         let for_its_end = self.revoking.as_ref().is_some_and(|tried| tried.expired);
         for_its_end && !self.expired(now)

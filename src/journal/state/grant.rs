@@ -1,6 +1,6 @@
-//! Grants: what is shared because of a request. In: the request's state. Out: its [`Grant`]. An
-//! account that had the image before is not part of the grant, unless the request adopted that
-//! share or another request had made it.
+//! Grants: the items that are shared because of a request, computed from the request's state. An
+//! account that had the image before the request is not part of its grant, unless the request
+//! adopted that share or another request had made it.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use crate::domain::{
 use super::super::record::{CallOff, StreamId};
 use super::{Phase, State};
 
-/// The items that a request gave and that are still shared. The command `grants` prints a row for
-/// each item.
+/// The items that are still shared because of a request. The command `grants` prints a row for each
+/// item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The stream in the journal.
@@ -29,18 +29,20 @@ pub struct Grant {
     pub approvers: Vec<String>,
     /// The image as the request names it.
     pub image: ImageRef,
-    /// The blueprint made from the image in Lighthouse, which the accounts of a chain see.
+    /// The blueprint that was created from the image in Lighthouse. The accounts of a chain see
+    /// this blueprint.
     pub blueprint: Option<BlueprintId>,
     /// The region.
     pub region: Region,
     /// The accounts that have the image because of this request.
     pub accounts: Vec<AccountId>,
-    /// Whether the image's place in Lighthouse counts as given by this request.
+    /// Whether this request counts as the one that made the image available in Lighthouse.
     pub lighthouse: bool,
-    /// The time of the first record that shows the share; if no record shows it yet, of the newest
-    /// record.
+    /// The time of the first record that shows the share. If no record shows it yet, the time of
+    /// the newest record.
     pub since: Timestamp,
-    /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None`: never.
+    /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None` if the
+    /// share never ends.
     pub until: Option<Timestamp>,
     /// Items whose revocation is postponed, because another grant covers them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +56,7 @@ pub struct Grant {
 pub struct Covered {
     /// The items.
     pub items: Vec<Item>,
-    /// When, at the latest, the program checks again whether the items are covered.
+    /// The program checks again at this instant, at the latest, whether the items are covered.
     pub until: Timestamp,
 }
 
@@ -117,9 +119,9 @@ impl State {
         Some(self.grant_of(accounts, lighthouse, covered))
     }
 
-    /// Returns what this unfinished share has given or may still give, in the form of a grant: the
-    /// items that a cancel can call off. Leaves out items that the request found shared. `None` if
-    /// no item is left.
+    /// Returns the items of this unfinished share that a cancel can call off, in the form of a
+    /// grant. These are the items that the request has shared or may still share, without those
+    /// that it found shared. Returns `None` if no item is left.
     pub fn awaited_grant(&self) -> Option<Grant> {
         let mut items = self.intent.request.target.items();
         items.retain(|item| self.can_be_called_off(item) && !self.found_before(item));
@@ -194,8 +196,8 @@ impl State {
             .collect()
     }
 
-    /// Whether a record that is younger than `time` at `now` has a new result for an item that the
-    /// request gave.
+    /// Whether a record that was written less than `time` before `now` has a new result for an item
+    /// that the request shared.
     pub fn gave_within(&self, now: Timestamp, time: SignedDuration) -> bool {
         let lately = |at| now.duration_since(at) < time;
         self.last_given_at.is_some_and(lately)
@@ -207,15 +209,15 @@ impl State {
         self.called_at.is_some_and(lately)
     }
 
-    /// Whether the request has ended and no called-off item of it is still shared. The revocation
-    /// of such an item would still change the request's results.
+    /// Whether the request has ended and none of its called-off items is still shared. Revoking
+    /// such an item would still change the request's results.
     pub(in crate::journal) fn answered(&self) -> bool {
         let called_off = |item: &Item| self.call_off_of(item).is_some();
         self.status() != Status::Pending && !self.given().iter().any(called_off)
     }
 
-    /// Returns the results for items that were shared before this request and that its end does not
-    /// revoke.
+    /// Returns the results for those items that were shared before this request and that stay
+    /// shared when this share ends.
     pub fn kept(&self) -> Vec<ItemResult> {
         let mut results = self.results();
         results.retain(|result| {
@@ -225,21 +227,22 @@ impl State {
         results
     }
 
-    /// Whether `result` counts as given by this request, and no later record took the item away.
+    /// Whether `result` counts as a share that this request made, and no later record shows the
+    /// item as revoked or cancelled.
     pub(super) fn stands(&self, result: &ItemResult) -> bool {
         self.gave(result)
             && self.intent.request.action == Action::Share
             && !self.taken_back(&result.item)
     }
 
-    /// Whether `result` counts as given by this request.
+    /// Whether `result` counts as a share that this request made.
     pub(super) fn gave(&self, result: &ItemResult) -> bool {
         match result.kind {
             ResultKind::Shared | ResultKind::Available { already: false, .. } => true,
             ResultKind::AlreadyShared | ResultKind::Available { already: true, .. } => {
                 self.intent.adopts || result.renewed
             }
-            // A share that may have been made is revoked like one that was made.
+            // A share that may have been made is revoked like a share that was made.
             ResultKind::Failed { .. } => result.maybe_done,
             ResultKind::Cancelled | ResultKind::NotShared | ResultKind::Pending => false,
         }

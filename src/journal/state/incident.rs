@@ -1,7 +1,7 @@
-//! The state of an incident: a stream that belongs to no request. It is evidence for the operator,
-//! or an announcement whose instance must be fetched. In: record 0, and the records of
-//! notifications, of fetches and of further events about the instance. Out: the subject, and what
-//! is due.
+//! The state of an incident: a stream that belongs to no request. An incident is either evidence
+//! for the operator, or an announcement whose instance must be fetched. Its records after record 0
+//! are about notifications, fetches and further events about the instance. The state says what the
+//! incident is about and what is due.
 
 use super::super::record::{
     Announcement, Confirmed, Conflict, Drift, Event, Rejection, Settled, Stored, StreamId,
@@ -25,7 +25,7 @@ pub struct Incident {
     /// up.
     why: Option<String>,
     confirmed: bool,
-    /// The requests that the announcement leads to, also before they are opened.
+    /// The requests that the announcement leads to, including those that are not opened yet.
     requests: Vec<Identity>,
     /// The body digests of all events of the announcement.
     events: Vec<String>,
@@ -35,9 +35,9 @@ pub struct Incident {
 /// What an incident is about.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// A delivery with a known identity and other content.
+    /// A delivery that has the identity of a recorded request but different content.
     Conflict(Conflict),
-    /// An authenticated delivery that is no valid request.
+    /// An authenticated delivery that is not a valid request.
     Rejected(Rejection),
     /// Differences between the shares in the cloud and the journal.
     Drifted(Drift),
@@ -124,7 +124,8 @@ impl Incident {
         }
     }
 
-    /// Whether a record with `event` may follow in an announcement's stream and adds something new.
+    /// Whether a record with `event` can follow in an announcement's stream and would add something
+    /// new.
     pub(in crate::journal) fn lacks(&self, event: &Event) -> bool {
         let open = self.fetch_at.is_some();
         match event {
@@ -139,10 +140,11 @@ impl Incident {
         }
     }
 
-    /// Whether an event with this body digest restarts the announcement: the announcement led to no
-    /// request or was given up, and the event is new. So an event that leads to nothing does not
-    /// block a later one, and a repeated event causes no work. A request that the announcement opened
-    /// before it was given up is not opened again: its identity is on record.
+    /// Whether an event with this body digest restarts the announcement. It does if the
+    /// announcement led to no request or was given up, and the event is new. Therefore, an event
+    /// that leads to nothing does not block a later one, and a repeated event causes no work. If
+    /// the announcement opened a request before it was given up, that request is not opened again,
+    /// because its identity is on record.
     pub fn begins_anew_with(&self, body_digest: &str) -> bool {
         let ended = self.fetch_at.is_none() && self.why.is_some();
         ended && !self.events.iter().any(|known| known == body_digest)
@@ -158,7 +160,8 @@ impl Incident {
         self.head.stream
     }
 
-    /// Returns a name for people: the request, the delivery or instance of a source, or `drift`.
+    /// Returns a name for people: the identity of the request, the source with its delivery or
+    /// instance, or `drift`.
     pub fn name(&self) -> String {
         match &self.subject {
             Subject::Conflict(conflict) => conflict.identity.to_string(),
@@ -194,8 +197,8 @@ impl Incident {
         }
     }
 
-    /// Returns the announcement whose instance must still be fetched, when, and the number of the
-    /// attempt.
+    /// Returns the announcement whose instance must still be fetched, the time of the next attempt,
+    /// and the number of that attempt.
     pub fn to_fetch(&self) -> Option<(&Announcement, Timestamp, u32)> {
         match &self.subject {
             Subject::Received(announcement) => Some((
@@ -212,7 +215,8 @@ impl Incident {
         self.confirmed
     }
 
-    /// Returns the requests that the announcement leads to, also before they are opened.
+    /// Returns the requests that the announcement leads to, including those that are not opened
+    /// yet.
     pub fn requests(&self) -> &[Identity] {
         &self.requests
     }

@@ -1,5 +1,5 @@
-//! The state of one stream. In: the stream's records in order. Out: a [`StreamState`]: the
-//! [`State`] of a request, or an [`Incident`]. Pure: the current instant is an argument.
+//! The state of one stream, computed from the stream's records in order. A [`StreamState`] is
+//! either the [`State`] of a request or an [`Incident`]. Pure: the current instant is an argument.
 
 mod affected;
 mod apply;

@@ -1,5 +1,5 @@
-//! The notifications that a request owes. In: the request's state, the configured rules, the
-//! current instant. Out: each owed notification and when it is due.
+//! The notifications that a request owes, and when each one is due. Computed from the request's
+//! state, the configured rules and the current instant.
 
 use jiff::SignedDuration;
 
@@ -21,10 +21,10 @@ impl State {
         self.notifications.owed(&outcomes, rules, source, now)
     }
 
-    /// Returns the notifications that were owed, had no attempt, and are too old for one now.
-    /// `wake_ups`: those that led the sweep to the request. A notification counts as owed only if
-    /// its outcome happened at or after `earliest_end(wake_ups)`. A sweep deletes a wake-up when
-    /// nothing is owed, so a new `[[notify]]` section owes nothing for older outcomes.
+    /// Returns the notifications that were owed, had no attempt, and are now too old for one.
+    /// `wake_ups` are the wake-ups that led the sweep to the request. A notification counts as owed
+    /// only if its outcome happened at or after `earliest_end(wake_ups)`. A sweep deletes a wake-up
+    /// when nothing is owed, so a new `[[notify]]` section owes nothing for older outcomes.
     pub fn missed(&self, rules: &NoticeRules, wake_ups: &[WakeUp], now: Timestamp) -> Vec<Notice> {
         let Some(since) = earliest_end(wake_ups) else {
             return Vec::new();
@@ -44,8 +44,9 @@ impl State {
         work.into_iter().chain(self.owes_from(rules, now)).min()
     }
 
-    /// Returns the notifications of the newest outcome, except of a revocation, for one more attempt
-    /// each, also if they were delivered. Leaves out those whose first attempt is still to come.
+    /// Returns the notifications of the newest outcome that is not a revocation. Each one is ready
+    /// for one more attempt, even if it was delivered before. Leaves out notifications whose first
+    /// attempt is still to come.
     pub fn last_outcome(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
         let source = Some(&self.identity().source);
         self.notifications.last_outcome(rules, source, now)
@@ -225,7 +226,8 @@ mod tests {
         };
         assert_eq!(missed(&builder, lease_end, late), 1);
         assert_eq!(missed(&builder, lease_end, closed + 71 * 3_600), 0);
-        // A later wake-up, such as that of the share's end, says nothing of the outcome.
+        // A later wake-up, such as the one at the share's end, is no evidence that the outcome was
+        // owed.
         assert_eq!(missed(&builder, lease_end + 2, late), 0);
         let state = State::from_records(&builder.records).unwrap();
         assert_eq!(state.missed(&rules(&["desk"]), &[], at(late)), []);
@@ -261,7 +263,7 @@ mod tests {
         assert!(owed(&builder, 30 * 86_400).contains(&overdue));
     }
 
-    /// Each attempt must report the same instant.
+    /// Each attempt must report the same instant for the outcome.
     #[test]
     fn a_given_up_notice_of_an_end_keeps_its_instant() {
         let (desk, rules) = ("desk".parse().unwrap(), rules(&["desk"]));

@@ -1,5 +1,5 @@
-//! The notifications of one stream. In: the stream's outcomes, the records of attempts to notify,
-//! the configured rules. Out: the state of each notification, and the notifications that are owed.
+//! The notifications of one stream: the state of each one, and those that are owed. Computed from
+//! the stream's outcomes, the records of attempts to notify, and the configured rules.
 
 use jiff::SignedDuration;
 
@@ -19,7 +19,7 @@ pub(in crate::journal) struct Notifications {
 }
 
 /// An outcome to notify, with the number and the instant of its record. A coming or missed expiry
-/// has the number of the last outcome's record, and an instant of its own.
+/// has the number of the last outcome's record, but its own instant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     pub(super) on: NoticeKind,
@@ -50,8 +50,8 @@ impl Outcome {
         rules.targets(self.on, source).map(notice)
     }
 
-    /// Whether the outcome is too old for a first attempt. A coming or missed expiry never is: its
-    /// notice stays true as long as the share is in effect.
+    /// Whether the outcome is too old for a first attempt. A coming or missed expiry is never too
+    /// old, because its notice stays true as long as the share is in effect.
     fn is_history(&self, now: Timestamp) -> bool {
         !matches!(self.on, NoticeKind::Expiring | NoticeKind::Overdue)
             && now.duration_since(self.at) > MAX_AGE_WITHOUT_ATTEMPT
@@ -67,7 +67,7 @@ pub struct Owed {
     pub attempt: u32,
     /// The attempt may not begin before this instant.
     pub at: Timestamp,
-    /// When the outcome happened. For a coming expiry: when its notice became due.
+    /// When the outcome happened. For a coming expiry, this is when its notice became due.
     pub since: Timestamp,
 }
 
@@ -101,8 +101,8 @@ impl Notifications {
         &self.attempted
     }
 
-    /// Returns the notifications of these outcomes that are owed now or later. `source`: the source
-    /// of the request or delivery; `None` for a comparison.
+    /// Returns the notifications of these outcomes that are owed now or later. `source` is the
+    /// source of the request or delivery, or `None` for a comparison.
     pub(super) fn owed(
         &self,
         outcomes: &[Outcome],
@@ -132,8 +132,8 @@ impl Notifications {
         owed
     }
 
-    /// Returns the notifications of outcomes at or after `since` that had no attempt, if the
-    /// outcome is too old for one.
+    /// Returns the notifications that had no attempt, although their outcomes happened at or after
+    /// `since` and are now too old for a first attempt.
     pub(super) fn missed(
         &self,
         rules: &NoticeRules,
@@ -189,8 +189,8 @@ impl Notifications {
         self.attempted.iter().filter(given_up).map(owed).collect()
     }
 
-    /// Whether the result of this attempt is new: the notification was not delivered, and no record
-    /// has this attempt or a later one.
+    /// Whether the result of this attempt is new. This is so if the notification was not delivered,
+    /// and no record has this attempt or a later one.
     pub(in crate::journal) fn lacks(&self, notice: &Notice, attempt: u32) -> bool {
         let known = self.attempt_of(notice);
         known.is_none_or(|known| !known.delivered && known.attempts < attempt)

@@ -1,7 +1,7 @@
-//! The order of a share and a cancel of the same image: the later one decides. In: the state of a
-//! request. Out: its place in the order. `ordered_at` puts a request after the requests for the
-//! same image that were recorded before it, even if a clock was wrong, and an adoption or a cancel
-//! of an unknown share before those that came after its comparison began.
+//! The order of a share and a cancel of the same image. The later one decides what is shared.
+//! `ordered_at` lets a request come after the requests for the same image that were recorded before
+//! it, even if a clock was wrong. An adoption, and a cancel of an unknown share, are ordered by the
+//! start of their comparison, so that anything recorded after that start wins.
 
 use jiff::SignedDuration;
 
@@ -17,12 +17,13 @@ impl State {
         (self.ordered_at(), cancels, self.stream)
     }
 
-    /// Returns the instant that orders the request: `ordered_at` of record 0, or else the approval.
+    /// Returns the instant that orders the request: `ordered_at` of record 0 if it is set,
+    /// otherwise the instant of the approval.
     pub fn ordered_at(&self) -> Timestamp {
         self.intent.ordered_at.unwrap_or(self.intent.approved_at)
     }
 
-    /// Returns the earliest instant that puts a cancel after this share, or a share after this
+    /// Returns the earliest instant at which a cancel comes after this share, or a share after this
     /// cancel.
     pub fn followed_from(&self) -> Timestamp {
         let at = self.ordered_at();

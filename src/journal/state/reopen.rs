@@ -1,6 +1,5 @@
 //! Reopening: after a denial or a failure, an operator can have the policies decide the request
-//! again. In: a state and a `reopened` record. Out: the next state, or why the request stays
-//! closed.
+//! again. Says whether a request can be reopened, and applies a `reopened` record to its state.
 
 use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
 
@@ -41,9 +40,9 @@ impl State {
         })
     }
 
-    /// Applies a `reopened` record: the failed items are open again, and the record's worker has
-    /// the turn, or the request waits for its start. If the record's verdict denies the request,
-    /// the request stays as it was.
+    /// Applies a `reopened` record. If the record's verdict denies the request, the request stays
+    /// as it was. Otherwise, the failed items are open again, and either the record's worker has
+    /// the turn or the request waits for its start.
     pub(super) fn reopen(
         &mut self,
         record: &Record,
@@ -79,9 +78,9 @@ impl State {
         self.decided_again = Some(reopening.verdict.clone());
         self.reopened_at = Some(record.at);
         self.failed_turns = 0;
-        // If the request has made no call, the earlier read of the cloud no longer counts: what the
-        // next turn finds shared may come from another request. The exception is a record of
-        // version 0.2.0, which always gives its worker the turn: it keeps the meaning that it had.
+        // If the request has made no call, its earlier read of the cloud no longer counts, because
+        // another request may have shared what the next turn finds shared. Records of version 0.2.0
+        // do not set `looks_again`: after such a record, the earlier read still counts.
         self.looked_before &= self.called_at.is_some() || !reopening.looks_again;
         self.phase = phase;
         Ok(())

@@ -33,10 +33,10 @@ pub enum Phase {
         why: String,
         /// The next turn may not begin before this instant.
         not_before: Timestamp,
-        /// Whose fault the failure of the last turn is. `None` if the turn did not fail.
+        /// Whose fault it is that the last turn failed. `None` if the turn did not fail.
         fault: Option<Fault>,
     },
-    /// The request is finished. Items that it gave may still be shared.
+    /// The request is finished. Items that it shared may still be shared.
     Closed,
     /// A worker revokes the ended share, or its called-off items.
     Revoking {
@@ -79,12 +79,13 @@ pub struct State {
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) looked_before: bool,
-    /// When the request may have made its last call to share or cancel, at the latest: the time of
-    /// the newest record that names a call, or of the takeover from a worker that had read the
-    /// cloud and did not record the end of its turn. `None`: it made no call.
+    /// The latest instant at which the request may have made a call to share or cancel. This is the
+    /// time of the newest record that names a call, or the time of a takeover from a worker that
+    /// had read the cloud and did not record the end of its turn. `None` if the request made no
+    /// call.
     pub(super) called_at: Option<Timestamp>,
     pub(super) given_at: Option<Timestamp>,
-    /// The time of the newest record that has a new result for an item that the request gave. A
+    /// The time of the newest record that has a new result for an item that the request shared. A
     /// repeated result does not count.
     pub(super) last_given_at: Option<Timestamp>,
     pub(super) owner: Option<AccountId>,
@@ -139,8 +140,8 @@ impl State {
         &self.intent.request
     }
 
-    /// Returns the newest verdict on record that allowed the request; if none did, the one in
-    /// record 0. A later refusal does not change it.
+    /// Returns the newest recorded verdict that allowed the request. If no verdict allowed it,
+    /// returns the verdict in record 0. A later refusal does not change this.
     pub fn verdict(&self) -> &Verdict {
         self.decided_again.as_ref().unwrap_or(&self.intent.verdict)
     }
@@ -188,7 +189,7 @@ impl State {
         self.intent.expires_at
     }
 
-    /// Returns when the share ends: at its expiry, or when its approval was withdrawn.
+    /// Returns when the share ends: at its expiry, or earlier if its approval was withdrawn.
     pub fn ends_at(&self) -> Option<Timestamp> {
         let ends = self.withdrawn_at.into_iter().chain(self.intent.expires_at);
         ends.min()
@@ -206,7 +207,7 @@ impl State {
     }
 
     /// Returns the status for an answer: `pending` until the request is closed or denied. A
-    /// revocation does not change it.
+    /// revocation does not change the status.
     pub fn status(&self) -> Status {
         match (&self.phase, self.status) {
             (Phase::Denied, _) => Status::Denied,
@@ -228,8 +229,9 @@ impl State {
         }
     }
 
-    /// Whether the worker that has the turn has died. If so, do not wait for the end of its lease.
-    /// No record says this: the journal found out when it read the request.
+    /// Whether the worker that has the turn has died. If so, another worker need not wait for the
+    /// end of the lease. No record contains this fact: the journal finds it out when it reads the
+    /// request.
     pub fn holder_gone(&self) -> bool {
         self.holder_gone
     }
@@ -238,8 +240,8 @@ impl State {
         self.holder_gone = self.holder().is_some();
     }
 
-    /// Returns the image that the accounts of the request see. For a chain: the blueprint, once it
-    /// is known.
+    /// Returns the image that the accounts of the request see. For a chain, this is the blueprint
+    /// once it is known.
     pub fn subject(&self) -> ImageRef {
         match (&self.intent.request.target, &self.blueprint) {
             (Target::Chain { .. }, Some(blueprint)) => ImageRef::Blueprint(blueprint.clone()),
@@ -247,20 +249,21 @@ impl State {
         }
     }
 
-    /// Returns the blueprint made from a CVM image, if it is known.
+    /// Returns the blueprint that was created from a CVM image, if it is known.
     pub fn blueprint(&self) -> Option<&BlueprintId> {
         self.blueprint.as_ref()
     }
 
-    /// Returns the root account that owns the image: the account under which the request gave
-    /// something. If it gave nothing: for a cancel the account that first read the cloud, otherwise
-    /// the account in record 0. `None` if that account is in doubt or not on record.
+    /// Returns the root account that owns the image. This is the account under which the request
+    /// shared something. If the request shared nothing, it is the account that first read the cloud
+    /// for a cancel, and the account in record 0 for a share. `None` if that account is in doubt or
+    /// not on record.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }
 
-    /// Whether the records show the state of the cloud before the request's first call. If not, an
-    /// item that is found shared may have been shared before the request.
+    /// Whether the records show the state of the cloud before the request's first call. If they do
+    /// not, an item that is found shared may have been shared before the request.
     pub fn looked_before(&self) -> bool {
         self.looked_before
     }

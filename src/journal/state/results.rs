@@ -1,5 +1,6 @@
-//! The results of a request. In: the results in its records, some of them repeated after a crash.
-//! Out: one result per item, the one with the most information.
+//! The results of a request. Its records may contain several results for an item, for example
+//! because a worker repeated a result after a crash. Returns one result per item: the one with the
+//! most information.
 
 use crate::domain::{Item, ItemResult, ResultKind};
 
@@ -39,7 +40,7 @@ impl State {
         }
     }
 
-    /// Marks the open items as perhaps done: the last worker did not record the end of its turn, so
+    /// Marks the open items as perhaps done. The last worker did not record the end of its turn, so
     /// it may have made a call for these items.
     pub(super) fn doubt_open_items(&mut self) {
         let mut open = self.intent.request.target.items();
@@ -57,7 +58,7 @@ impl State {
         &self.revoked
     }
 
-    /// Returns [`State::revoked`] without the items that stay shared, because another share has
+    /// Returns [`State::revoked`] without the items that stay shared because another share has
     /// inherited them.
     pub fn taken_away(&self) -> Vec<ItemResult> {
         let gone = self.revoked.iter().filter(|result| !result.found());
@@ -69,16 +70,15 @@ impl State {
         !self.revoked.is_empty() && self.taken_away().is_empty()
     }
 
-    /// Returns what cancels took away, or found not shared, after the share was closed; oldest
-    /// first.
+    /// Returns what cancels revoked, or found not shared, after the share was closed, oldest first.
     pub fn cancelled(&self) -> &[CallOff] {
         &self.cancelled
     }
 }
 
-/// Returns how much a result says. A worker that takes over finds the previous worker's share and
-/// may report `already_shared`. The result that names this request as the giver must weigh more, or
-/// the share would stay after its expiry.
+/// Returns how much information a result has. A worker that takes over may report `already_shared`
+/// for an item that the previous worker shared. The result that says that this request shared the
+/// item must weigh more: otherwise, the item would stay shared after its expiry.
 fn weight(kind: &ResultKind) -> u8 {
     match kind {
         ResultKind::Pending => 0,

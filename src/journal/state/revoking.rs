@@ -1,5 +1,5 @@
-//! Revoking: how the records of a revocation change the state. In: a state and a record of a
-//! revocation. Out: the next state, or why the record cannot follow.
+//! Applies the records of a revocation to the state of a request. Returns an error if a record
+//! cannot follow.
 
 use crate::domain::{AccountId, Item, ItemResult, Timestamp};
 
@@ -15,14 +15,15 @@ impl State {
             .is_some_and(|tried| tried.names(item))
     }
 
-    /// Whether the deferred revocation lacks items that were called off and are still shared.
+    /// Whether there are called-off items that are still shared but that the deferred revocation
+    /// does not include.
     pub(super) fn rest_is_called_off(&self) -> bool {
         let new = |item: &Item| self.is_called_off_and_shared(item) && !self.is_revoking(item);
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
-    /// Returns the work of a revocation that waits because of another grant. Call this only if it
-    /// is possible that the grant has ended.
+    /// Returns the work of a revocation that waits because of another grant. Call this only if that
+    /// grant may have ended.
     pub fn work_without_cover(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)
@@ -84,10 +85,10 @@ impl State {
     ) -> Result<(), BrokenRecord> {
         self.revokes(record)?;
         self.take_in(record, results)?;
-        // Items that were not called off stay shared until the share ends. Items that were called
-        // off during this revocation need another revocation. If nothing is shared any more, an
-        // operator may reopen the request for its failed items. In all three cases the request goes
-        // back to the phase `Closed`.
+        // After a revocation of called-off items, the request goes back to the phase `Closed` in
+        // three cases. Items that were not called off stay shared until the share ends. Items that
+        // were called off during this revocation need another revocation. If nothing is shared any
+        // more, an operator may reopen the request for its failed items.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands =
             |item: &Item| self.call_off_of(item).is_none() || self.is_called_off_and_shared(item);

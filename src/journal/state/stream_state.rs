@@ -91,7 +91,7 @@ impl StreamState {
         }
     }
 
-    /// Returns the notifications with an attempt, in the order of their first attempts.
+    /// Returns the notifications that had an attempt, in the order of their first attempts.
     pub fn attempted_notifications(&self) -> &[NotificationState] {
         self.notifications().attempted()
     }

@@ -1,5 +1,5 @@
-//! A wake-up: when a stream needs work again. In: an instant, a stream, a record's number. Out: the
-//! wake-up's name in the index, and back. Which work is needed follows from the records alone.
+//! A wake-up says when a stream needs work again. Converts a wake-up to its name in the index and
+//! back. A wake-up does not say which work is needed: that follows from the records alone.
 
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, TimestampRound, Unit};
@@ -7,9 +7,9 @@ use jiff::{RoundMode, TimestampRound, Unit};
 use super::super::record::StreamId;
 use crate::domain::Timestamp;
 
-/// An index entry: from `at` on, a sweep must look at the stream. The writer of a record first
-/// writes the wake-up that the record needs. So a wake-up may exist without its record, but a
-/// record that needs a wake-up has one in time.
+/// An index entry that says from which instant on a sweep must look at a stream. The writer of a
+/// record first writes the wake-up that the record needs. So a wake-up may exist without its
+/// record, but a record that needs a wake-up has one in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WakeUp {
     /// The instant, in whole seconds.
@@ -27,8 +27,8 @@ impl WakeUp {
         Self { at, stream, seq }
     }
 
-    /// Returns the instant of the wake-up of work that is due at `due`: the first whole second at
-    /// or after it. The wake-ups up to this instant include all work that is due by then.
+    /// Returns the instant of the wake-up for work that is due at `due`: the first whole second at
+    /// or after `due`. The wake-ups up to this instant include all work that is due by then.
     pub fn second_of(due: Timestamp) -> Timestamp {
         let second = TimestampRound::new()
             .smallest(Unit::Second)
@@ -48,7 +48,7 @@ impl WakeUp {
         )
     }
 
-    /// Reads a name in the index. `None` if it is not the name of a wake-up.
+    /// Reads a name in the index. Returns `None` if the name is not that of a wake-up.
     pub fn read(name: &str) -> Option<Self> {
         let mut parts = name.split('-');
         let wake_up = Self {
@@ -104,7 +104,8 @@ mod tests {
         }
     }
 
-    /// A known wake-up also serves later records if it lies in the future and comes early enough.
+    /// A wake-up that exists already also serves later records if it is in the future and early
+    /// enough.
     #[test]
     fn whatever_will_be_due_has_a_wake_up_in_time() {
         let builder = StreamBuilder::full();

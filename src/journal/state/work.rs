@@ -1,6 +1,6 @@
-//! The work that is left for a request. In: its state and the current instant. Out: [`Work`]. Only
-//! what the request itself gave is revoked: an account that had the image before keeps it, unless
-//! the request adopted that share or another request had made it.
+//! The work that is left for a request, computed from its state and the current instant. Only what
+//! the request itself shared is revoked. An account that had the image before the request keeps it,
+//! unless the request adopted that share or another request had made it.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, Timestamp};
 
@@ -14,10 +14,11 @@ pub enum Work {
     /// A worker began the request and did not finish it. Read the cloud, then do the rest. Check
     /// [`State::expired`] before sharing.
     Finish,
-    /// The share has ended, or items were called off. Revoke what is named here: the request gave
-    /// it, and no record shows it as revoked.
+    /// The share has ended, or items were called off. Revoke the items that are named here: the
+    /// request shared them, and no record shows them as revoked.
     Revoke {
-        /// The accounts. Empty if only Lighthouse, or only the record of the outcome, is left.
+        /// The accounts. Empty if only Lighthouse is left to revoke, or if only the outcome is left
+        /// to record.
         accounts: Vec<AccountId>,
         /// Whether to remove the image from Lighthouse.
         lighthouse: bool,
@@ -59,15 +60,15 @@ impl State {
             || self.rest_is_called_off()
     }
 
-    /// Whether the deferred revocation includes only called-off items, but the request gave others,
-    /// too.
+    /// Whether the deferred revocation includes only called-off items, although the request also
+    /// shared other items.
     fn rest_ends_with_share(&self) -> bool {
         let rest = |tried: &Revoking| self.given().iter().any(|item| !tried.names(item));
         let waits = matches!(self.phase, Phase::RevokeDeferred { .. });
         waits && (self.revoking.as_ref()).is_some_and(|tried| !tried.expired && rest(tried))
     }
 
-    /// Returns when the request needs work next. `None`: never.
+    /// Returns when the request needs work next, or `None` if it never does.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
@@ -80,8 +81,8 @@ impl State {
             }
             Phase::Deferred { not_before, .. } => {
                 // If the share expires during the pause, the pause ends then, so that the share is
-                // revoked in time. An expiry before the pause does not shorten it: otherwise there
-                // would be no pause.
+                // revoked in time. An expiry before the pause does not shorten the pause: otherwise
+                // there would be no pause.
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
@@ -105,11 +106,11 @@ impl State {
         }
     }
 
-    /// Returns when a sweep must look at the request: when work is due, or at the share's end if
-    /// that is earlier and an item that the request gave has no cover by another grant. So every
-    /// sweep looks at an overdue share until it is revoked, also during a pause. If work is never
-    /// due, but the request holds an item that it found shared ([`State::holds`]): at the share's
-    /// end.
+    /// Returns when a sweep must look at the request. This is when work is due, or at the share's
+    /// end if that is earlier and some item that the request shared is not covered by another
+    /// grant. So every sweep looks at an overdue share until it is revoked, even during a pause. If
+    /// no work will be due, but the request holds an item that it found shared ([`State::holds`]),
+    /// the sweep must look at the share's end.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());
@@ -137,7 +138,8 @@ impl State {
         items
     }
 
-    /// Returns the work at `now`, also during a pause: an operator does not wait for its end.
+    /// Returns the work at `now`, even during a pause, because an operator does not wait for a
+    /// pause to end.
     pub fn needs_work_at_once(&self, now: Timestamp) -> Option<Work> {
         let paused = self.only_paused() && !self.revokes_too_soon(now);
         let early = || self.work(now).filter(|_| paused);
@@ -164,8 +166,9 @@ impl State {
         self.due_at().is_some() || self.holds_any() && !self.expired(now)
     }
 
-    /// Whether the request holds `item`: it shared the item or found it shared, and no record took
-    /// the item away. After a call-off it no longer holds an item that it only found shared.
+    /// Whether the request holds `item`. It does if it shared the item or found it shared, and no
+    /// record shows the item as revoked or cancelled. After a call-off, the request no longer holds
+    /// an item that it only found shared.
     pub fn holds(&self, item: &Item) -> bool {
         let held = |result: &ItemResult| {
             let found = result.as_wanted(Action::Share) && self.call_off_of(item).is_none();

@@ -1,9 +1,9 @@
-//! How a record ended, who acted, and on which verdict. In: records. Out: what OCSF and CSV say of
-//! them.
+//! Tests what OCSF and CSV say about how a record ended, who acted, and which verdict the work
+//! rests on.
 
 use super::*;
 
-/// `status`, `status_code` and the row's outcome of a record.
+/// Exports a record of `event`. Returns its `status`, its `status_code` and the outcome in its row.
 fn end_of(event: Event) -> (Value, Value, String) {
     let records = StreamBuilder::opened().then(1, 1, event).records;
     let entry = &Entry::all(&records)[1];
@@ -113,8 +113,9 @@ fn the_last_call_decides_unless_an_item_failed_for_good() {
     }
 }
 
-/// The work after a reopening rests on the verdict of the reopening, not on the first denial. A
-/// later denial is shown in its own record alone.
+/// An operator has a denied request decided again, and the policies allow it. The records of the
+/// work after that show the verdict of the reopening, not the first denial. A later denial is shown
+/// only in its own record.
 #[test]
 fn a_record_shows_the_verdict_on_which_its_work_rests() {
     let mut denied = intent(identity("CHG0030192"), request(json!({})), None);

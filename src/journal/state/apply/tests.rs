@@ -59,7 +59,8 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
             lighthouse,
         })
     };
-    // Number of records, time in seconds at which work becomes due, that work.
+    // Each row has a number of records, the time in seconds at which work becomes due after them,
+    // and that work.
     let table = [
         (1, 60, Some(Work::Finish)),
         (4, 60, Some(Work::Finish)),

@@ -52,8 +52,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Applies random records of random workers. Each leaves a state with these properties, or is
-    /// refused without a panic.
+    /// Applies random records of random workers. Each record either leaves a state with the
+    /// properties that this test asserts, or is refused without a panic.
     #[test]
     fn no_sequence_of_records_breaks_the_promises(
         steps in proptest::collection::vec((any_event(), 0_i64..EXPIRY * 3, 1_u64..4), 0..40)

@@ -3,7 +3,8 @@
 use super::*;
 use crate::journal::record::Reopening;
 
-/// During a wait another request may share the items, so an earlier read proves nothing.
+/// If a request waits before it has made a call, another request may share the items during the
+/// wait. An earlier read of the cloud then proves nothing.
 #[test]
 fn a_look_outlasts_a_wait_only_if_a_call_may_have_been_made() {
     let absent = || {

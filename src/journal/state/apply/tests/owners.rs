@@ -1,4 +1,4 @@
-//! Which account owns the image, by the records of one request.
+//! Which account owns the image according to the records of one request.
 
 use super::*;
 
@@ -77,7 +77,8 @@ fn the_account_that_gave_something_first_owns_the_image() {
     }
 }
 
-/// Only a read under the account of the cancel's first read shows what the cancel's call removed.
+/// The account of the cancel's first read stays the owner: a read under another account may not
+/// show what the cancel's call left shared.
 #[test]
 fn a_cancel_belongs_to_the_account_of_its_first_look() {
     let look = |builder: StreamBuilder, owner| builder.then_of(owner, 1, 1, progress(vec![]));

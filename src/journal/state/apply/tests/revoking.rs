@@ -1,4 +1,4 @@
-//! Records that take a share back: at its end, after a call-off, a refusal or a cancel.
+//! Tests of revocations: at the share's end, and after a call-off, a withdrawal or a refusal.
 
 use super::*;
 use crate::journal::Standing;
@@ -244,7 +244,7 @@ fn what_failed_can_be_reopened_after_the_revocation_of_what_was_called_off() {
     let left = state.remaining().unwrap();
     assert_eq!(left.target.accounts(), [account_id(1), account_id(2)]);
     assert!(state.stays_closed(at(EXPIRY)).is_some());
-    // The image is gone.
+    // The revocation ends with a failed result, for example because the image is gone.
     let gone = fold(&revoked_with(failed())).unwrap();
     assert_eq!(gone.phase(), &Phase::Revoked);
     // A withdrawal calls off the rest.
