@@ -15,7 +15,7 @@ use super::state::StreamState;
 pub struct Finding {
     /// The file's path from the journal's root, such as `requests/<stream>/000003.json`.
     pub path: String,
-    /// The name of the file's stream; empty if the finding names only the path.
+    /// The name of the file's stream. Empty if the finding names only the path.
     pub stream: String,
     /// The number of the record. `None` if the finding is not about a record.
     pub seq: Option<u64>,
@@ -34,7 +34,6 @@ impl Finding {
         }
     }
 
-    /// A finding that names only the path of a file, without a stream and a record.
     pub(super) fn about(path: impl ToString, flaw: Flaw) -> Self {
         Self {
             path: path.to_string(),

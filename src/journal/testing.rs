@@ -65,8 +65,8 @@ pub(super) fn available() -> ResultKind {
     }
 }
 
-/// A request for a chain: the image goes to Lighthouse, and its blueprint to three accounts.
-/// `change` overrides fields.
+/// A request for a chain: the image is made available in Lighthouse, and the resulting blueprint is
+/// shared with three accounts. `change` overrides fields.
 pub(super) fn request(change: Value) -> ShareRequest {
     let mut value = json!({
         "action": "share", "image": "img-xkd784jw", "region": "ap-singapore", "lighthouse": true,
@@ -122,7 +122,6 @@ fn event(json: Value) -> Event {
     serde_json::from_value(json).unwrap()
 }
 
-/// Like [`event`], with the digests of a delivery added.
 fn event_received(mut json: Value) -> Event {
     for (name, digest) in received_json().as_object().unwrap() {
         json[name] = digest.clone();
@@ -180,7 +179,6 @@ pub(super) fn revoked(results: Vec<ItemResult>) -> Event {
     }
 }
 
-/// The work of revoking these accounts and, with `lighthouse`, the image in Lighthouse.
 pub(super) fn revoke(accounts: &[usize], lighthouse: bool) -> Work {
     Work::Revoke {
         accounts: accounts.iter().map(|n| account_id(*n)).collect(),
@@ -288,7 +286,6 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
     ]
 }
 
-/// A record without the hash of a predecessor.
 pub(super) fn record(seq: u64, event: Event) -> Record {
     let stream = StreamId::of(&identity("CHG0030192"));
     Record {

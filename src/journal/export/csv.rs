@@ -76,7 +76,6 @@ fn cells(entry: &Entry<'_>) -> [String; 26] {
     ]
 }
 
-/// Returns the approvers whom the policies accepted, without duplicates.
 fn accepted(verdict: &Verdict) -> String {
     let approvers = verdict.approvals.iter().map(|one| one.approver.as_str());
     let approvers: BTreeSet<&str> = approvers.collect();

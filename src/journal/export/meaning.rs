@@ -186,10 +186,10 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
 
 /// Returns the error code that explains a failure.
 ///
-/// If an attempt to revoke left items that no other grant covers, this is the code of the last call
-/// that failed. For every other event, it is the code of the first item that failed for good. If no
-/// item failed for good, it is the code of the last call, if that call failed: an earlier call that
-/// failed may have been repeated with success.
+/// If an attempt to revoke left items and no other grant covers any of them, this is the code of
+/// the last call that failed. For every other event, it is the code of the first item that failed
+/// for good. If no item failed for good, it is the code of the last call, if that call failed: an
+/// earlier call that failed may have been repeated with success.
 fn failure(event: &Event) -> Option<&String> {
     let (results, calls) = event.parts();
     let lost = results.iter().find_map(|result| match &result.kind {
@@ -208,8 +208,7 @@ fn failure(event: &Event) -> Option<&String> {
     }
 }
 
-/// Returns whether the failed call was sent, as a text for people. Returns the argument `none` if
-/// no call failed.
+/// Says in words whether the failed call was sent. Returns the argument `none` if nothing failed.
 fn call_failure(event: &Event, none: &str) -> String {
     let (_, calls) = event.parts();
     let call = |code| {

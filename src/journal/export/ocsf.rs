@@ -21,8 +21,8 @@ impl Entry<'_> {
     }
 }
 
-/// Escapes invisible characters in every text. Leaves out line feeds, carriage returns and tabs,
-/// because JSON escapes them itself.
+/// Escapes invisible characters in every text. Does not escape line feeds, carriage returns and
+/// tabs, because JSON escapes them itself.
 fn show(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text, &['\n', '\r', '\t']).into_owned(),

@@ -6,7 +6,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::Drifted;
 
-/// Maximum number of differences that a record stores.
 const MAX_DIFFERENCES: usize = 100;
 
 /// A comparison that found differences.

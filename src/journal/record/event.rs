@@ -26,8 +26,8 @@ pub enum Event {
     Taken {
         /// The end of the new lease.
         until: Timestamp,
-        /// The verdict of the current policies, if the worker had the share decided again. It
-        /// allows the rest of the share.
+        /// The verdict of the current policies, if they decided the share again before this turn.
+        /// The verdict allows what is left of the share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
         /// True if the last worker was dead. This worker then did not wait for the end of the last
@@ -94,7 +94,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// An operator had an ended request decided again. No other record can reopen a request.
+    /// An operator asked for a new decision on an ended request. No other record can reopen a
+    /// request.
     Reopened(Reopening),
     /// A notification was delivered, or there was nothing to send. The process that made the
     /// attempt writes this record without a claim.
@@ -158,7 +159,8 @@ impl Event {
         )
     }
 
-    /// Whether both events reject the same body, or both report the same differences.
+    /// Whether both events reject deliveries with the same body, or both report the same
+    /// differences.
     pub fn same_incident(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Rejected(one), Self::Rejected(other)) => {
@@ -225,8 +227,8 @@ pub struct Intent {
     pub approved_at: Timestamp,
     /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
     /// If a fast clock gave an earlier request a later instant, this field is set so that this
-    /// request still comes after the earlier one. An adoption is ordered at the instant at which
-    /// its comparison started.
+    /// request still comes after the earlier one. For an adoption, the start of its comparison
+    /// counts instead of `approved_at`, so that a cancel that came after that start wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Timestamp>,
     /// When the share expires.

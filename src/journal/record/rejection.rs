@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::Received;
 use crate::domain::{Problem, SourceName};
 
-/// Maximum number of problems in a record.
 const MAX_PROBLEMS: usize = 16;
 /// Maximum number of characters in each text of a problem.
 const MAX_CHARS: usize = 300;

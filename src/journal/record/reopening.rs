@@ -1,10 +1,10 @@
-//! The record of a reopening: an operator had an ended request decided again.
+//! The record of a reopening: an operator asked for a new decision on an ended request.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Timestamp, Verdict};
 
-/// Who had an ended request decided again, why, and what the policies said.
+/// Which operator asked for a new decision on an ended request, why, and what the policies decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reopening {
     /// The operator, as `source/requester`. Recorded as evidence; the policies do not see it.

@@ -1,6 +1,6 @@
-//! The images and receivers that a request affects. Computes the names under which the index lists
-//! a request from the request's state. With these names, a worker finds the other requests for the
-//! same image and receiver without reading all requests.
+//! The images and receivers that a request affects, computed from the request's state. The index
+//! lists the request under their names, so that a worker finds the other requests for the same
+//! image and receiver without reading all requests.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
@@ -45,8 +45,8 @@ pub struct Affected {
 }
 
 impl Affected {
-    /// Whether both may be about the same receiver of the same image. [`Receiver::Many`] may
-    /// include any receiver.
+    /// Whether `self` and `other` may be about the same receiver of the same image.
+    /// [`Receiver::Many`] may include any receiver.
     pub fn meets(&self, other: &Self) -> bool {
         let alike = self.receiver == other.receiver
             || [&self.receiver, &other.receiver].contains(&&Receiver::Many);

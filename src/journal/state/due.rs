@@ -1,5 +1,5 @@
-//! Whether the next turn of a request is due at a given instant. If a lease or a pause is longer
-//! than the maximum, a wrong clock wrote it, and the turn is due at once.
+//! Decides whether the next turn of a request is due at a given instant. If a lease or a pause is
+//! longer than the maximum, a wrong clock wrote it, and the turn is due at once.
 
 use jiff::SignedDuration;
 
@@ -20,8 +20,8 @@ pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Returns the earliest instant at which the work behind `wake_ups` can have ended. Assumes that
 /// the earliest wake-up was written for a lease: such a wake-up is at the lease's end, rounded up
-/// to a second. A lease is at most [`MAX_LEASE`] long, and its work cannot have ended before it
-/// started.
+/// to a second. A lease is at most [`MAX_LEASE`] long, and the work under a lease cannot have ended
+/// before the lease started.
 pub(super) fn earliest_end(wake_ups: &[WakeUp]) -> Option<Timestamp> {
     let longest = MAX_LEASE.saturating_add(SignedDuration::from_secs(1));
     wake_ups.iter().min()?.at.checked_sub(longest).ok()

@@ -23,7 +23,6 @@ impl Head {
         }
     }
 
-    /// Checks that `next` follows this head.
     pub(super) fn precedes(&self, next: &Record) -> Result<(), BrokenRecord> {
         let follows = next.stream == self.stream
             && next.seq == self.next_seq

@@ -115,7 +115,6 @@ impl Incident {
         }
     }
 
-    /// Adds those requests that no earlier record names.
     fn add_requests(&mut self, requests: &[Identity]) {
         for request in requests {
             if !self.requests.contains(request) {

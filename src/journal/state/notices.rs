@@ -52,7 +52,8 @@ impl State {
         self.notifications.last_outcome(rules, source, now)
     }
 
-    /// Returns the given-up notifications to `notify`, each ready for one more attempt.
+    /// Returns the notifications to the target `notify` that were given up, each ready for one more
+    /// attempt.
     pub(super) fn given_up(&self, notify: &NotifyName, rules: &NoticeRules) -> Vec<Owed> {
         let mut all = self.notifications.given_up(notify);
         for owed in &mut all {
@@ -108,7 +109,6 @@ impl State {
         all
     }
 
-    /// Adds the outcome that `record` has, if any.
     pub(super) fn with_outcome(mut self, record: &Record) -> Self {
         let on = match &record.event {
             Event::Opened(intent) if !intent.verdict.allowed => NoticeKind::Denied,

@@ -17,7 +17,7 @@ pub enum Phase {
     Denied,
     /// The request is allowed, and no worker has begun it since it was opened or reopened.
     Waiting {
-        /// The request's `not_before`, or else the instant of its opening.
+        /// The request's `not_before`. If it has none, the instant at which it was opened.
         until: Timestamp,
     },
     /// A worker has the turn.

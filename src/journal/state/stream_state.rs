@@ -1,4 +1,4 @@
-//! The state of any stream, with what requests and incidents have in common: an end and
+//! The state of any stream, which belongs to a request or to an incident. Both have a [`Head`] and
 //! notifications. `apply` computes the state from the records.
 
 use super::super::record::StreamId;
@@ -49,7 +49,7 @@ impl StreamState {
         self.head().stream
     }
 
-    /// The end of the stream.
+    /// The end of the stream, to which the next record must refer.
     pub fn head(&self) -> &Head {
         match self {
             Self::Request(state) => &state.head,
@@ -83,7 +83,8 @@ impl StreamState {
         }
     }
 
-    /// Returns the given-up notifications to this target, each ready for one more attempt.
+    /// Returns the notifications to the target `notify` that were given up, each ready for one more
+    /// attempt.
     pub fn given_up(&self, notify: &NotifyName, rules: &NoticeRules) -> Vec<Owed> {
         match self {
             Self::Request(state) => state.given_up(notify, rules),

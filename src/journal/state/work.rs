@@ -108,9 +108,10 @@ impl State {
 
     /// Returns when a sweep must look at the request. This is when work is due, or at the share's
     /// end if that is earlier and some item that the request shared is not covered by another
-    /// grant. So every sweep looks at an overdue share until it is revoked, even during a pause. If
-    /// no work will be due, but the request holds an item that it found shared ([`State::holds`]),
-    /// the sweep must look at the share's end.
+    /// grant. So every sweep looks at an overdue share until it is revoked, even during a pause.
+    ///
+    /// If no work will be due, but the request holds an item that it found shared
+    /// ([`State::holds`]), this is the share's end.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());

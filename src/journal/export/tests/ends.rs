@@ -113,9 +113,9 @@ fn the_last_call_decides_unless_an_item_failed_for_good() {
     }
 }
 
-/// An operator has a denied request decided again, and the policies allow it. The records of the
-/// work after that show the verdict of the reopening, not the first denial. A later denial is shown
-/// only in its own record.
+/// An operator asks for a new decision on a denied request, and the policies allow it. The records
+/// of the work after that show the verdict of the reopening, not the first denial. A later denial
+/// is shown only in its own record.
 #[test]
 fn a_record_shows_the_verdict_on_which_its_work_rests() {
     let mut denied = intent(identity("CHG0030192"), request(json!({})), None);

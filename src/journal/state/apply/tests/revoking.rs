@@ -159,7 +159,7 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
         .then(1, 1, progress(vec![]))
         .then(2, 7, called_off(vec![account(0), account(1)]))
         .then(3, 1, progress(vec![result(account(0), Shared)]));
-    // The call-off does not end the holder's turn. No item can be called off twice.
+    // The call-off does not end the turn of worker 1. No item can be called off twice.
     assert!(fold(&builder.clone().then(4, 7, called_off(vec![account(0)]))).is_err());
     let rest = vec![
         result(lighthouse(), available()),
@@ -247,7 +247,6 @@ fn what_failed_can_be_reopened_after_the_revocation_of_what_was_called_off() {
     // The revocation ends with a failed result, for example because the image is gone.
     let gone = fold(&revoked_with(failed())).unwrap();
     assert_eq!(gone.phase(), &Phase::Revoked);
-    // A withdrawal calls off the rest.
     let rest = withdrawn(vec![lighthouse(), account(1), account(2)]);
     let state = fold(&revoked_with(Cancelled).then(6, 7, rest)).unwrap();
     assert!(state.stays_closed(at(7)).is_some());
