@@ -125,7 +125,6 @@ async fn policy_decides_an_adoption_like_a_share() {
     assert_eq!(statuses(&report), [Status::Denied; 2], "{report:?}");
 }
 
-/// `revoke` also revokes an adopted share.
 #[tokio::test]
 async fn an_adopted_share_can_be_revoked() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! Adoptions that another request overtakes: after the comparison, a ticket or a cancel about the
-//! same receiver begins or ends.
+//! Adoptions that race with another request. `drift` compares the cloud with the journal, and
+//! before the adoption is recorded, a ticket or a cancel for the same account starts or finishes.
 
 use serde_json::json;
 use sharehook::app::{Answer, DriftReport};
@@ -11,8 +11,8 @@ use crate::support::{ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, World, d
 
 const HAND: &str = ACCOUNTS[1];
 
-/// A world in which one account has an image by a request and another one by hand, and the report
-/// of a comparison a moment ago.
+/// Shares an image with one account through a request, and with [`HAND`] by hand. Returns the world
+/// and the report of a comparison that ran a second ago.
 async fn compared() -> (World, DriftReport) {
     let mut world = World::new().await;
     world.reset().await;
@@ -36,7 +36,8 @@ fn taken_by_hand(world: &World) {
     });
 }
 
-/// Adopts, and asserts that nothing was adopted and no call was made. Returns the answer.
+/// Asserts that the adoption of `report` fails and changes nothing in the cloud. Returns its
+/// answer.
 async fn adopts_nothing(world: &World, report: &mut DriftReport) -> Answer {
     let before = world.effects();
     adopt(world, report).await;
@@ -46,7 +47,7 @@ async fn adopts_nothing(world: &World, report: &mut DriftReport) -> Answer {
     answer
 }
 
-/// The requests whose grants the account has.
+/// Returns the requests that have a grant for [`HAND`].
 async fn granted(world: &World) -> Vec<String> {
     let grants = world.app.grants().await.unwrap().entries.into_iter();
     let of_hand = grants.filter(|grant| grant.to == HAND);
@@ -57,8 +58,9 @@ fn why(answer: &Answer) -> String {
     json!(answer.results)[0]["message"].to_string()
 }
 
-/// The cancel ends after the comparison. A list of the cloud may still show the share, or a sweep
-/// may have removed the cancel from the index.
+/// A cancel finishes after the comparison. In the second case, the cloud's list still shows the
+/// share when the adoption reads it. In the third case, a sweep has already removed the cancel from
+/// the index.
 #[tokio::test]
 async fn a_share_that_a_cancel_took_is_not_adopted() {
     for (late_list, swept) in [(false, false), (true, false), (false, true)] {
@@ -87,7 +89,8 @@ async fn a_share_that_a_cancel_took_is_not_adopted() {
     }
 }
 
-/// The share ends by hand after the comparison, and a ticket then gives it.
+/// After the comparison, the share is removed by hand. Then a ticket shares the image with the same
+/// account.
 #[tokio::test]
 async fn a_share_that_a_ticket_gave_is_not_adopted() {
     let (world, mut report) = compared().await;
@@ -108,7 +111,7 @@ async fn a_share_that_a_ticket_gave_is_not_adopted() {
     world.verify().await.unwrap();
 }
 
-/// As above, but the ticket's last record is not written yet.
+/// As in the test above, but the ticket's last record is not written yet when the adoption runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_that_a_ticket_is_giving_is_not_adopted() {
     let (world, mut report) = compared().await;
@@ -132,8 +135,8 @@ async fn a_share_that_a_ticket_is_giving_is_not_adopted() {
     assert_eq!(granted(&world).await, ["invoke/CHG2"]);
 }
 
-/// Cancels that are approved after the comparison. The second one takes a blueprint from all its
-/// accounts.
+/// The cancel is approved after the comparison, and the cloud refuses its call. The second case
+/// cancels by taking the image out of Lighthouse, which takes the blueprint from all its accounts.
 #[tokio::test]
 async fn an_adoption_does_not_undo_a_cancel_that_is_refused_meanwhile() {
     let published = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [ACCOUNTS[0]]});
@@ -172,8 +175,8 @@ async fn an_adoption_does_not_undo_a_cancel_that_is_refused_meanwhile() {
     }
 }
 
-/// The process stops before the second record of the adoption. By the time another one continues
-/// it, the share has ended, by hand or by a cancel.
+/// A process stops before it writes the second record of the adoption. Before another process
+/// resumes the adoption, the share is removed by hand or by a cancel.
 #[tokio::test]
 async fn an_adoption_that_is_resumed_shares_nothing() {
     let by_cancel = cancel("CHG2", CVM_IMAGE, HAND);

@@ -26,8 +26,8 @@ const TOKEN: &str = "session-token";
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// A stand-in for the extension. It answers the first `unready` requests as AWS's does while it
-/// starts.
+/// Starts a stand-in for AWS's secrets extension. It answers the first `unready` requests with the
+/// error that the real extension returns while it starts.
 async fn extension(unready: usize) -> (u16, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -238,9 +238,9 @@ async fn a_variable_may_name_a_secret_in_aws() {
     );
 }
 
-/// A stand-in for both the runtime API and the extension. Like AWS's, the extension is not ready
-/// before the function has asked for an event. Hands out one sweep, and sends on the function's
-/// answer.
+/// Starts a stand-in for both the Lambda runtime API and the secrets extension. As in AWS, the
+/// extension is not ready before the function has asked for its first event. The stand-in hands out
+/// one sweep event and sends the function's answer to the returned receiver.
 async fn runtime_and_extension() -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,5 +1,5 @@
-//! One account makes every call with it fail with a code that promises success later. The others
-//! of its call get or lose the image nevertheless.
+//! Every call that names a certain account fails, with a code that promises success later. The
+//! other accounts of such a call must still get or lose the image.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::{BLUEPRINT, CVM_IMAGE, World, deadline, request};
 
 const HOUR: i64 = 3_600;
 
-/// Ten accounts that get the image in one call.
+/// Returns ten accounts, which fit into one call.
 fn ten() -> Vec<String> {
     (0..10)
         .map(|n| format!("{}", 700_000_000_100_u64 + n))
@@ -29,7 +29,6 @@ async fn world(site: Site) -> World {
     world
 }
 
-/// A ticket for a share of an hour.
 fn share(image: &str, accounts: &[String]) -> Value {
     let change = json!({"image": image, "accounts": accounts, "expires_in": "1h"});
     request("CHG1", change)
@@ -49,14 +48,14 @@ fn has(world: &World, image: &str) -> BTreeSet<String> {
     shared.into_iter().collect()
 }
 
-/// One more turn for each unfinished request. The cloud cannot be carrying out a call of the last
-/// turn any more.
+/// Lets each unfinished request make one more attempt. The clock advances first, so that the cloud
+/// cannot still be carrying out a call of the last attempt.
 async fn turn(world: &World) {
     world.advance(3);
     world.app.sweep_at_once(deadline()).await.unwrap();
 }
 
-/// The calls so far that change who has an image.
+/// Counts the calls so far that tried to change who has an image.
 fn changes(world: &World) -> usize {
     let calls = world.cloud.calls();
     calls
@@ -102,7 +101,8 @@ async fn the_others_of_its_batch_get_the_image_in_the_first_turn() {
     }
 }
 
-/// Of the ten accounts only one can be shared with. A turn finds it, however many calls fail first.
+/// Nine of the ten accounts make every call fail. The eighth attempt halves the batch until each
+/// account is alone, and so finds the tenth account.
 #[tokio::test]
 async fn one_good_account_among_nine_gets_the_image() {
     let world = world(Site::Cn).await;
@@ -129,7 +129,7 @@ async fn a_cloud_that_is_down_gets_six_calls_a_turn() {
 
 async fn six_calls_a_turn(code: &str) {
     let world = world(Site::Cn).await;
-    // The first sweep begins the index and looks twice at what is due.
+    // Run the first sweep now, because it looks at due work twice.
     world.sweep().await;
     let down = format!("ShareBlueprintAcrossAccounts:error-before:{code}@900");
     assert!(world.cloud.inject(down.parse().unwrap()));
@@ -141,7 +141,7 @@ async fn six_calls_a_turn(code: &str) {
         turn(&world).await;
         assert_eq!(changes(&world), turns * 12);
     }
-    // One turn in eight looks for an account that can be shared with.
+    // Every eighth attempt halves the batches until each account is alone.
     turn(&world).await;
     let thorough = changes(&world) - 7 * 12;
     assert!((13..=40).contains(&thorough), "{thorough}");
@@ -149,7 +149,8 @@ async fn six_calls_a_turn(code: &str) {
     assert_eq!(changes(&world), 8 * 12 + thorough);
 }
 
-/// Tickets for one account each, merged into one call.
+/// Eight tickets, each for one account, are merged into shared calls. One account makes its calls
+/// fail.
 #[tokio::test]
 async fn the_others_of_a_merged_call_get_the_image_and_lose_it() {
     let world = world(Site::Intl).await;
@@ -172,7 +173,8 @@ async fn the_others_of_a_merged_call_get_the_image_and_lose_it() {
     let tickets: Vec<Value> = (0..8).map(ticket).collect();
     futures_util::future::join_all(tickets.iter().map(|ticket| world.deliver(ticket))).await;
     assert!(changes(&world) <= 30, "{}", changes(&world));
-    // Chance decides which tickets are in the half without the account. A later turn gets the rest.
+    // It depends on chance which tickets are in the half without the broken account. The others
+    // succeed in a later attempt.
     for _ in 0..12 {
         turn(&world).await;
     }
@@ -191,7 +193,7 @@ async fn the_others_of_a_merged_call_get_the_image_and_lose_it() {
     assert_eq!(world.has(BLUEPRINT), [accounts[5].clone()]);
 }
 
-/// A revocation of ten accounts, one of which the cloud cannot revoke.
+/// Revokes the shares of ten accounts. The cloud cannot revoke one of them.
 #[tokio::test]
 async fn the_others_of_its_batch_lose_the_image() {
     for site in [Site::Cn, Site::Intl] {

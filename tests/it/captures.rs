@@ -50,7 +50,7 @@ fn masked(text: &str) -> String {
     };
     // Drop parts of a second: their number of digits differs, and only programs read them.
     let text = replaced(text, r"(:\d\d)\.\d+Z", "${1}Z");
-    // The digest changes whenever a policy changes, also if nothing else in the output does.
+    // The digest changes whenever a policy changes, even if nothing else in the output does.
     let mut text = replaced(&text, "digest [0-9a-f]{12}", "digest xxxxxxxxxxxx");
     for (find, stand_in) in VOLATILE {
         let volatile = |c: char| match stand_in {
@@ -64,7 +64,8 @@ fn masked(text: &str) -> String {
     text
 }
 
-/// Whether a line is for people: it is not JSON, and not an error message, which logs contain too.
+/// Returns whether a line is meant for people. JSON is not, and neither are error messages, which
+/// logs contain too.
 fn is_for_people(line: &str) -> bool {
     let json = line.trim_start().starts_with(['{', '}', '[', ']', '"']);
     !json && !line.starts_with("sharehook: ")
@@ -113,7 +114,8 @@ fn command(folder: &Path, line: &str, endpoint: &str) -> Command {
     command
 }
 
-/// Returns a command's output, and its exit code if that is not 0. Kills a server when it listens.
+/// Returns a command's output, and its exit code if that is not 0. If the command is a server,
+/// kills it when it listens.
 fn printed(folder: &Path, line: &str, endpoint: &str) -> String {
     let mut command = command(folder, line, endpoint);
     if line.contains("--listen") {

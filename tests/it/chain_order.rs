@@ -1,6 +1,7 @@
-//! A chain whose blueprint already exists takes part in the order of requests for that blueprint.
-//! It waits for a revocation or cancel that is under way, and later ones take it into account. In
-//! these tests no record says which request put the image into Lighthouse.
+//! A chain makes a CVM image available in Lighthouse and shares the resulting blueprint. If the
+//! blueprint already exists, the chain waits for a revocation or cancel of that blueprint that is
+//! under way, and later revocations and cancels take the chain into account. In these tests, no
+//! record says which request put the image into Lighthouse.
 
 use serde_json::{Value, json};
 use sharehook::app::Answer;
@@ -33,8 +34,8 @@ pub(crate) async fn published() -> World {
     world
 }
 
-/// A world in which the account has the blueprint. For a revocation the share expires after an
-/// hour.
+/// A world in which the account has the blueprint. If `revoker` is a revocation, the share expires
+/// after an hour.
 async fn shared_blueprint(revoker: Revoker) -> World {
     let world = published().await;
     let ends = (revoker == Revoker::Revocation).then_some("1h");
@@ -159,7 +160,6 @@ async fn a_chain_does_not_wait_for_a_cancel_of_other_accounts() {
     world.verify().await.unwrap();
 }
 
-/// Shares the blueprint with the account by hand.
 fn share_by_hand(world: &World) {
     world.cloud.edit(|cloud| {
         let region = cloud.regions.get_mut(REGION).unwrap();
@@ -168,7 +168,8 @@ fn share_by_hand(world: &World) {
     });
 }
 
-/// Asserts that the chain gave the account nothing, and that its end takes nothing away.
+/// Asserts that the chain found the account already shared, and that the chain's expiry does not
+/// revoke that share.
 async fn check_kept(world: &World, answer: &Answer, case: &str) {
     assert_eq!(answer.status, Status::Completed, "{case}: {answer:?}");
     assert_eq!(account(answer).kind, ResultKind::AlreadyShared, "{case}");
@@ -179,8 +180,8 @@ async fn check_kept(world: &World, answer: &Answer, case: &str) {
     world.verify().await.unwrap();
 }
 
-/// It can happen that a chain reads the account only after it has recorded the blueprint. A share
-/// that it finds then is not its own.
+/// A chain may record the blueprint before it reads the blueprint's accounts. If that read finds a
+/// share, the chain must not treat the share as its own.
 #[tokio::test]
 async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
     // The reads of Lighthouse succeed, or fail until the chain tries to publish the image.
@@ -199,8 +200,8 @@ async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
     }
 }
 
-/// The chain looked when the image was not in Lighthouse yet. Before its record 0 the image is
-/// published and shared by hand.
+/// When the chain first reads the cloud, the image is not in Lighthouse. Before the chain writes
+/// record 0, the image is published and shared by hand.
 #[tokio::test]
 async fn an_account_that_got_the_blueprint_after_the_first_look_keeps_it_after_a_chain() {
     let world = published().await;

@@ -54,8 +54,8 @@ fn the_index_in_chinese_names_every_chinese_page() {
     }
 }
 
-/// Follows the page from an approval to a share and a report in Chinese, also for the other two
-/// systems that the page names.
+/// Runs the page's commands, from an approval to a share and a report in Chinese: once for Feishu,
+/// and once for each of the other two systems that the page names.
 #[test]
 fn the_readme_in_chinese_leads_from_an_approval_to_a_share() {
     let page = &pages("README.zh-CN.md")[0];

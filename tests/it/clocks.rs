@@ -16,8 +16,9 @@ const HOUR: i64 = 3_600;
 const AHEAD: i64 = 400 * 24 * HOUR;
 const REFUSED: &str = "*:error-before:UnauthorizedOperation@900";
 
-/// Makes a share that expires, and a share that waits for the operator. Then sweeps once 400 days
-/// ahead, while the cloud refuses every call.
+/// Delivers a share that expires in five hours, and a share whose call the cloud refuses, so that
+/// it waits for the operator. Then sweeps once with a clock that is 400 days ahead, while the cloud
+/// refuses every call.
 async fn one_wrong_sweep() -> World {
     let world = World::new().await;
     world.sweep().await;
@@ -156,7 +157,8 @@ async fn a_cancel_ends_what_was_approved_while_the_clock_was_ahead() {
     }
 }
 
-/// The cancel is still unfinished when the clock is right again.
+/// A cancel is recorded while the clock is two hours ahead, and is still unfinished when the clock
+/// is right again.
 #[tokio::test]
 async fn a_cancel_of_a_clock_that_was_ahead_leaves_later_shares_alone() {
     let world = World::new().await;

@@ -115,8 +115,8 @@ async fn a_blueprint_in_the_making_is_waited_for() {
     );
 }
 
-/// The wait for the blueprint is bounded. After it the ticket is pending. The next turn already
-/// knows the blueprint, and waits too.
+/// The first delivery stops waiting for the blueprint and leaves the ticket pending. The next
+/// attempt already knows the blueprint, and waits until it can be shared.
 #[tokio::test]
 async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
     let behaviour = Behaviour {
@@ -165,11 +165,12 @@ async fn an_image_that_is_there_already_is_found() {
     );
 }
 
-/// The call names no blueprint, and the list shows the image's blueprint only later.
+/// The chain's call does not return the blueprint, and `DescribeBlueprints` shows only later that
+/// the blueprint belongs to the image.
 #[tokio::test]
 async fn a_blueprint_that_is_listed_late_is_found_by_a_later_turn() {
     let setup = Setup::new(unlimited(), "memory:").await;
-    // The image is there already, so the call names no blueprint.
+    // If the image is already in Lighthouse, the chain's call does not return its blueprint.
     setup
         .send(&ticket("before", "share", IMAGE, &[], true))
         .await;
@@ -223,7 +224,8 @@ fn check_refused(answer: &Value, part: &str) {
     }
 }
 
-/// In these sandboxes a published blueprint is not one of the "custom images" that can be shared.
+/// In these sandboxes, a published blueprint does not count as one of the "custom images" that can
+/// be shared.
 #[tokio::test]
 async fn a_refused_chain_takes_its_publication_back() {
     for site in [Site::Intl, Site::Cn] {
@@ -271,8 +273,8 @@ async fn a_refused_chain_leaves_a_publication_of_before() {
     assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
 }
 
-/// The cloud refuses to take the publication back, or the process stops at that call. A later turn
-/// takes it back.
+/// In the first attempt, the cloud refuses to take the publication back. The second attempt takes
+/// it back, but the process stops before it closes the request. The third attempt closes it.
 #[tokio::test]
 async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
     let mut setup = Setup::new(custom_images_only(), "file:journal").await;

@@ -34,9 +34,10 @@ pub(crate) enum End {
     Later,
 }
 
-/// Error codes with one expected result, and the calls for one account and for ten. With three
-/// tries, a temporary failure costs three calls. If one account may be the cause, the batch is
-/// halved: 10 calls for one account each, and 9 for larger batches.
+/// Error codes with the same expected result, and the number of calls that they cause for one
+/// account and for ten. A call is tried three times, so a temporary failure costs three calls. If
+/// one account may be the cause, the batch is halved repeatedly: ten accounts then cost 10 calls
+/// for one account each and 9 calls for larger batches.
 pub(crate) struct Class {
     pub(crate) end: End,
     pub(crate) calls: usize,
@@ -92,7 +93,7 @@ const SHARE_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 1, // the cause is the operator's
+        calls_for_ten: 1, // only the operator can remove the cause
         codes: &[
             "UnauthorizedOperation.NoPermission",
             "UnauthorizedOperation.TokenInvalid",
@@ -141,7 +142,7 @@ const CANCEL_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 1, // the cause is the operator's
+        calls_for_ten: 1, // only the operator can remove the cause
         codes: &["UnauthorizedOperation.TokenInvalid"],
     },
 ];
@@ -198,7 +199,7 @@ const SHARE_IMAGE: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 1, // the cause is the operator's
+        calls_for_ten: 1, // only the operator can remove the cause
         codes: &["UnauthorizedOperation.InvalidToken"],
     },
 ];
@@ -236,7 +237,7 @@ const PUBLISH: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 0, // the cause is the operator's
+        calls_for_ten: 0, // only the operator can remove the cause
         codes: &[
             "ResourceNotFound.RoleNotFound",
             "UnauthorizedOperation.NoPermission",
@@ -347,7 +348,6 @@ pub(crate) fn inject(setup: &Setup, fault: &str) {
     assert!(setup.cloud.inject(fault));
 }
 
-/// Joins all messages of an answer's results.
 fn messages(answer: &Value) -> String {
     let texts = answer["results"]
         .as_array()
@@ -396,15 +396,16 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
     }
 }
 
-/// Whether the cloud's answer contradicts its list, which does not show what the code says. Then
-/// sharehook repeats the call as after a temporary failure.
+/// Returns whether the error code contradicts the cloud's list of accounts. In that case, sharehook
+/// repeats the call as after a temporary failure.
 fn contradicts(setup: &Setup, operation: &Operation, end: End) -> bool {
     let says_so = matches!(end, End::Settled("already_shared" | "not_shared"));
     says_so && (operation.image == IMAGE || setup.site == Site::Cn)
 }
 
-/// The expected result on the site of `setup`. Without reads, an account of a halved batch may have
-/// its share from the batch, so "already shared" counts as this ticket's share.
+/// The expected result on the site of `setup`. The international site does not list a blueprint's
+/// accounts. An account of a halved batch may then have its share from an earlier call for the
+/// larger batch, so "already shared" counts as this ticket's share.
 fn end_on(setup: &Setup, operation: &Operation, end: End, accounts: &[&str]) -> End {
     let halved = accounts.len() > 1 && operation.image == BLUEPRINT && setup.site == Site::Intl;
     match end {

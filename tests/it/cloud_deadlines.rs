@@ -1,4 +1,4 @@
-//! Calls that pacing cannot place before the deadline. They are not sent, the ticket stays pending
+//! If pacing would delay a call beyond the deadline, the call is not sent. The ticket stays pending
 //! in the journal, and a sweep finishes it.
 
 use std::time::Duration;

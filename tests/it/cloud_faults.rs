@@ -1,6 +1,6 @@
-//! Every fault × each operation × the answers to the documentation's open questions that
-//! `behaviours` chooses. The final state is right, the answer is true, and nothing is carried out
-//! twice.
+//! Combines every fault with each operation and with the answers that `behaviours` chooses for the
+//! documentation's open questions. In each case, the final state must be right, the answer must be
+//! true, and nothing may be carried out twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -214,8 +214,8 @@ fn results(answer: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The results that are right for an operation. On a site that does not list a blueprint's
-/// accounts, an earlier share looks like a share whose answer was lost.
+/// Returns the acceptable results for each item of an operation. On a site that does not list a
+/// blueprint's accounts, an earlier share looks like a share whose answer was lost.
 fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static str>> {
     let mut expected = BTreeMap::new();
     for account in operation.accounts {

@@ -1,4 +1,5 @@
-//! Tickets that wait for the same image share its calls. Each keeps its own result and record.
+//! Concurrent tickets for the same image are merged into shared calls. Each ticket keeps its own
+//! result and record.
 
 use std::process::Command;
 use std::time::Duration;
@@ -34,7 +35,7 @@ async fn at_once(setup: &Setup, tickets: Vec<Value>) -> Vec<Value> {
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// Slows down the first calls, so that further tickets arrive meanwhile.
+/// Slows down the first `times` calls of `action`, so that more tickets arrive in the meantime.
 fn slow_calls(setup: &Setup, action: &str, times: u32) {
     let fault: Fault = format!("{action}:slow:40ms@{times}").parse().unwrap();
     assert!(setup.cloud.inject(fault));
@@ -118,7 +119,7 @@ async fn a_ticket_does_not_wait_when_no_call_is_under_way() {
     );
 }
 
-/// Tests every interpretation of what one bad account does to the others of a call.
+/// Tests each way in which the cloud may treat the other accounts of a call that names a bad one.
 #[tokio::test]
 async fn a_bad_account_costs_only_its_own_ticket() {
     for batch in [Batch::AllOrNothing, Batch::UntilFirstBad] {
@@ -257,8 +258,8 @@ async fn a_stopped_leader_costs_its_waiters_nothing() {
     );
 }
 
-/// A merged call may end after the deadline of a ticket. That ticket would read the cloud too early
-/// and report its account as not shared.
+/// A merged call may end after a ticket's deadline. If that ticket joined the call, it would read
+/// the cloud too early and report its account as not shared.
 #[tokio::test]
 async fn a_ticket_that_cannot_wait_for_a_calls_end_does_not_join_it() {
     let setup = Setup::new(unlimited(), "memory:").await;

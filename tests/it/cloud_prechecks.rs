@@ -188,8 +188,8 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
     );
 }
 
-/// The image is not published before it is NORMAL, and no approval is lost. A chain's accounts wait
-/// with it.
+/// An image that is not NORMAL yet is not published. Its request stays pending, and a chain's
+/// accounts wait with it.
 #[tokio::test]
 async fn a_publication_of_an_image_in_the_making_waits_for_it() {
     const IMAGE: &str = "img-creating";

@@ -1,6 +1,6 @@
-//! Runs `scripts/real-cloud` against sandboxes with different answers to the open questions. The
-//! stored reading must name each answer, and configure a sandbox to behave alike. The script must
-//! take back all its shares.
+//! Runs `scripts/real-cloud` against sandboxes that answer the open questions differently. The
+//! reading that the script stores must name each answer, and a sandbox that is configured from the
+//! reading must behave the same way. The script must take back all its shares.
 
 use std::path::Path;
 use std::process::{Command, Output};

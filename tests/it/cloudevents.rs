@@ -175,8 +175,7 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
     let cases = [
         (vec![json_type.clone()], good.clone()),
         (wrong.clone(), good.clone()),
-        // The token belongs to `desk`. The event's source belongs to another source, is a trusted
-        // origin, or is unknown.
+        // The token belongs to `desk`, but the event's `source` attribute does not.
         (
             bearer(STRUCTURED),
             structured("x-2", "/signed", share("X-2")),
@@ -248,7 +247,8 @@ async fn a_trusted_source_cannot_list_events() {
     );
 }
 
-/// A broker retries, then dead-letters an event whose 2xx answer has a body but no CloudEvent.
+/// If a 2xx answer has a body that is not a CloudEvent, a broker retries the event and finally
+/// dead-letters it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
     let service = start().await;
@@ -354,8 +354,8 @@ async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
     );
 }
 
-/// With `replies = "accepted"` an invalid event is answered 200, and a broker accepts no other body
-/// than that of a CloudEvent.
+/// With `replies = "accepted"`, an invalid event is answered with status 200. The answer must have
+/// no body, because a broker accepts no body other than a CloudEvent.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_event_that_is_accepted_is_answered_without_a_body() {
     let service = Service::prepared(|folder| {

@@ -208,7 +208,6 @@ fn template() -> String {
     std::fs::read_to_string(file).unwrap()
 }
 
-/// The metrics that the template's alarms watch.
 fn alarms(template: &str) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
     let mut resource = String::new();
@@ -242,7 +241,6 @@ fn alarms(template: &str) -> Vec<Watched> {
     all
 }
 
-/// The metrics that the template's dashboard shows.
 fn dashboard(template: &str) -> Vec<Watched> {
     let from = template
         .split_once("      DashboardBody: !Sub |\n")

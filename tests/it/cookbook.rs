@@ -11,7 +11,8 @@ use crate::support::process::run;
 
 const PAGE: &str = include_str!("../../docs/policy-cookbook.md");
 
-/// The page's request, and the sections with the recipes that vary it.
+/// Returns the request at the top of the page, and the sections with the recipes. The table of each
+/// recipe lists changes to that request.
 fn recipes() -> (Map<String, Value>, Vec<&'static str>) {
     let mut parts = PAGE.split("\n## ");
     let request = &blocks(parts.next().unwrap(), "json")[0];
@@ -37,7 +38,6 @@ fn rows(recipe: &str) -> Vec<Row<'_>> {
     rows.skip(1).collect() // skip the table's header
 }
 
-/// Writes each row as a policy test case.
 fn write_cases(folder: &Path, request: &Map<String, Value>, rows: &[Row<'_>]) {
     let cases = folder.join("policy/cases");
     std::fs::create_dir_all(&cases).unwrap();
@@ -105,7 +105,6 @@ fn write_recipe(folder: &Path, recipe: &str) {
     std::fs::write(file, json!(entities).to_string()).unwrap();
 }
 
-/// Runs `sharehook test`. Returns its exit code and output.
 fn tested(folder: &Path) -> (Option<i32>, String) {
     let output = run(folder, &["test"]);
     let text = [output.stdout, output.stderr].concat();

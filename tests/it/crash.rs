@@ -26,16 +26,16 @@ enum Act {
     Sweep,
 }
 
-/// The place at which a run is disturbed.
+/// Where and how a run is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disturb {
     Nothing,
     /// The n-th write of the store, from 0.
     Store(u64, Break),
-    /// The n-th call of the cloud, from 0. The cloud carries it out, and the process stops before
+    /// The n-th call to the cloud, from 0. The cloud carries it out, but the process stops before
     /// it receives the answer.
     CallCrash(u32),
-    /// The n-th call of the cloud, from 0. It meets this fault, and the process continues.
+    /// The n-th call to the cloud, from 0, meets this fault. The process continues.
     CallFault(u32, &'static str),
 }
 
@@ -128,8 +128,8 @@ async fn perform(world: &World, act: &Act) {
     }
 }
 
-/// Applies a fault to the n-th call. Each call meets the first remaining fault, so `n` faults
-/// without effect come first.
+/// Applies a fault to the n-th call. Each call uses up the first remaining fault, so `nth` faults
+/// without effect are injected before it.
 fn fault(world: &World, nth: u32, kind: &str) {
     if nth > 0 {
         assert!(
@@ -151,8 +151,8 @@ fn stopped_by_cloud(world: &World) -> bool {
 
 /// Waits until a call hangs. Never returns if one has hung before in this run.
 fn hung(world: &World) -> impl Future<Output = ()> {
-    // Look now: at the first poll of this future, the call that must stop the process may hang
-    // already.
+    // Look now, and not when this future is first polled: by then, the call that must stop the
+    // process may already hang.
     let before = stopped_by_cloud(world);
     async move {
         while before || !stopped_by_cloud(world) {
@@ -311,8 +311,8 @@ async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> 
     reached
 }
 
-/// An interrupted worker shared without recording it, and the share has expired before its next
-/// turn. The share must still be revoked.
+/// A worker is interrupted after the cloud shared the image and before that is recorded. The share
+/// expires before another worker resumes the request. It must still be revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first() {
     for change in [

@@ -1,4 +1,4 @@
-//! Which key signs which call. The sandbox reports the key of each call.
+//! Tests which key signs each call. The sandbox reports the key of each call.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ async fn sandbox(keys: Vec<SandboxKey>) -> Running {
     .unwrap()
 }
 
-/// A folder with a policy that allows everything. `accounts` is part of its configuration.
+/// Creates a folder whose policy allows everything, and adds `accounts` to its configuration.
 fn folder(accounts: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_open_configuration(folder.path(), "file:journal", accounts);
@@ -63,7 +63,6 @@ async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
     (answer.status, answer.plan)
 }
 
-/// Returns the text of all files in the journal.
 fn journal(folder: &Path) -> String {
     text_below(&folder.join("journal"))
 }
@@ -186,8 +185,8 @@ async fn without_accounts_nothing_names_one_and_the_machines_role_will_do() {
     assert!(!journal(folder.path()).contains(" as "));
 }
 
-/// A proxy before the sandbox that answers calls to the token service. It forwards all other calls
-/// unchanged, including the signed header `Host`.
+/// Starts a proxy in front of the sandbox, and returns its URL. The proxy itself answers calls to
+/// the token service. It forwards all other calls unchanged, including the signed header `Host`.
 async fn with_sts(sandbox: &Running) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -248,8 +247,8 @@ async fn a_roles_account_is_served_with_its_keys_and_its_owner_is_never_asked_fo
     );
 }
 
-/// The variables of the process's key refer to secrets in AWS. The variables beside them count as
-/// beside an id and a key.
+/// `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY` refer to secrets in AWS. The variables
+/// for a token and a role work as they do if the key itself is in the variables.
 #[tokio::test]
 async fn a_key_in_aws_is_used_with_the_token_and_the_role_in_variables() {
     let sandbox = sandbox(vec![
@@ -275,7 +274,8 @@ async fn a_key_in_aws_is_used_with_the_token_and_the_role_in_variables() {
     for (beside, signer) in [
         (&[token][..], Some("AKIDtemporary")),
         (&[token, role, session], Some("AKIDassumed")),
-        // Half a role is an error, as it is beside a key in variables.
+        // A role without a session name is an error, as it is if the key itself is in the
+        // variables.
         (&[token, role], None),
     ] {
         let key = [

@@ -67,7 +67,6 @@ async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
     if carried_out {
         return stopped_in_call(world, request, action).await;
     }
-    // The worker stops right after it has written record 0.
     world.fuse.arm_at("000000.json", Break::CrashAfter);
     tokio::select! {
         _ = deliver(&world.app, request) => panic!("it was not stopped"),
@@ -92,7 +91,6 @@ async fn a_share_that_waited_is_decided_again_before_it_is_made() {
     let (ending, answer) = world.deliver(&share).await;
     assert_eq!(ending, Ending::Denied);
     assert!(answer.policy.is_empty() && !answer.refused.is_empty());
-    // The journal has both verdicts.
     let stream = sharehook::journal::StreamId::of(&sharehook::domain::Identity {
         source: "invoke".parse().unwrap(),
         id: "CHG1".to_owned(),
@@ -243,9 +241,9 @@ async fn the_rest_of_a_share_goes_on() {
     world.verify().await.unwrap();
 }
 
-/// An item was called off after the share's call, without the worker's knowledge. The item is
-/// revoked at once, unless another grant covers it. The other items are revoked when the share
-/// expires.
+/// A cancel called off one item of a share after the share's call, and the share's worker did not
+/// notice. The item is revoked at once, unless another grant covers it. The other items are revoked
+/// when the share expires.
 #[tokio::test]
 async fn what_was_called_off_too_late_is_taken_back_and_the_rest_at_its_end() {
     for covered in [false, true] {
@@ -273,8 +271,9 @@ async fn called_off_too_late(covered: bool) {
     world.verify().await.unwrap();
 }
 
-/// A called-off item is revoked before the end of its share. While the attempts fail, the metrics
-/// count the request as unfinished, also during a pause that is longer than those of other work.
+/// A called-off item is revoked before its share expires. While the attempts to revoke it fail, the
+/// metrics count the request as unfinished, even during a pause that is longer than
+/// [`MAX_PAUSE_OF_WORK`].
 #[tokio::test]
 async fn a_failing_revocation_before_the_end_is_unfinished_in_the_metrics() {
     let mut world = World::new().await;
@@ -288,7 +287,7 @@ async fn a_failing_revocation_before_the_end_is_unfinished_in_the_metrics() {
         world.advance(700);
         world.sweep().await;
     }
-    // After this sweep the index has the end of the pause.
+    // After this sweep, the index contains the time at which the pause ends.
     world.advance(300);
     world.sweep().await;
     world.advance(60);
@@ -304,7 +303,8 @@ async fn a_failing_revocation_before_the_end_is_unfinished_in_the_metrics() {
     }
 }
 
-/// Neither share holds its called-off item any more, so they do not block each other's revocation.
+/// The same item of two shares was called off. Neither share holds it any more, so neither blocks
+/// the other's revocation.
 #[tokio::test]
 async fn what_was_called_off_of_two_shares_does_not_wait_for_each_other() {
     let mut world = World::new().await;
@@ -316,8 +316,9 @@ async fn what_was_called_off_of_two_shares_does_not_wait_for_each_other() {
     world.verify().await.unwrap();
 }
 
-/// A share lists the cancels before it writes record 0, and may miss one that begins meanwhile. So
-/// a cancel waits for the share, also in a later turn than its first.
+/// A share lists the cancels before it writes record 0, and may miss a cancel that begins after
+/// that. The cancel must therefore wait for the share, even if this is not the cancel's first
+/// attempt.
 #[tokio::test]
 async fn a_cancel_waits_for_a_share_that_is_being_opened() {
     let mut world = World::new().await;
@@ -342,8 +343,8 @@ async fn a_cancel_waits_for_a_share_that_is_being_opened() {
     assert_eq!(results_of(&world, "CHG1").await.0, Status::Completed);
 }
 
-/// The cancel names the blueprint, and the chain names the CVM image. The publishing request
-/// records both.
+/// The cancel names the blueprint, but the chain names the CVM image. The records of the request
+/// that published the image contain both.
 #[tokio::test]
 async fn a_cancel_of_a_published_blueprint_calls_off_a_chain() {
     let mut world = World::new().await;
@@ -374,7 +375,8 @@ async fn grants(world: &World) -> usize {
     world.app.grants().await.unwrap().entries.len()
 }
 
-/// Writes a closed share of all accounts. Its worker did not know that the second was called off.
+/// Writes the records of a closed share of all accounts. Its worker did not know that the second
+/// account had been called off.
 async fn share_called_off_too_late(world: &mut World, id: &str) {
     called_off_too_late_with(world, id, ResultKind::Shared).await;
 }
@@ -428,7 +430,9 @@ async fn called_off_too_late_with(world: &mut World, id: &str, last: ResultKind)
         .unwrap();
 }
 
-/// The worker of the reopened share stops before its last record, and the share ends.
+/// `CHG1` lost its second account to a cancel, and `CHG3` shares with that account again. An
+/// operator then retries `CHG1`. The worker stops before the last record of the retry, and `CHG1`
+/// expires. `CHG1` must not record the share of `CHG3` as its own.
 #[tokio::test]
 async fn what_another_share_gave_after_a_revocation_is_not_recorded_again() {
     let mut world = World::new().await;
@@ -444,7 +448,7 @@ async fn what_another_share_gave_after_a_revocation_is_not_recorded_again() {
         id: "CHG1".to_owned(),
     });
     let read = async |world: &World| world.journal.read(stream).await.unwrap().unwrap();
-    // Records of the reopening, of the look at the cloud, and of the end.
+    // The retry writes three records: the reopening, what it read in the cloud, and the end.
     let last = read(&world).await.records.len() + 2;
     let name: &'static str = format!("{last:06}.json").leak();
     world.fuse.arm_at(name, Break::CrashBefore);
@@ -600,7 +604,7 @@ async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
 }
 
 /// A repeated revocation has recorded only its lease when a share arrives. The share still finds
-/// its account in the cloud, and must not be closed as already shared.
+/// its account in the cloud. It must wait, and must not be closed as already shared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     for waited in [false, true] {
@@ -730,8 +734,8 @@ async fn a_live_worker_gives_nothing_more_and_takes_back_what_it_gave() {
         assert!(called_off(&shared.results, "CHG2"), "{slow}: {shared:?}");
         assert!(world.shares().is_empty(), "{slow}: {:?}", world.shares());
         assert!(world.app.grants().await.unwrap().entries.is_empty());
-        // The share may have been given a moment ago. So its worker cancels it too, although the
-        // list does not show it any more.
+        // The share's worker cancels the share too, even if the cloud's list no longer shows it,
+        // because the share may have been made a moment ago.
         let most = |what: &str| {
             if what.contains("Cancel") || what.contains("CANCEL") {
                 2
@@ -961,8 +965,8 @@ async fn newest(world: &World) -> u64 {
     record.split(['/', '.']).nth(2).unwrap().parse().unwrap()
 }
 
-/// After the refused call of a share and before the record of that call, a cancel calls off one
-/// account. By then the policies deny the other accounts.
+/// The cloud refuses the call of a share. Before the worker records that call, a cancel calls off
+/// one account. By then, the policies deny the other accounts.
 #[tokio::test]
 async fn a_refusal_records_the_calls_of_its_turn() {
     let mut world = World::new().await;

@@ -1,5 +1,5 @@
-//! Runs `sharehook demo` on both sites. Stand-in cloud and configuration must belong to the chosen
-//! site.
+//! Runs `sharehook demo` on both sites. The stand-in cloud and the configuration must belong to the
+//! chosen site.
 
 use serde_json::Value;
 

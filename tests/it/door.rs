@@ -1,5 +1,5 @@
-//! Connections of strangers to the real binary: slow, silent, oversized and many. Checks the
-//! answers to them, and to an honest delivery meanwhile.
+//! Strangers open connections to the real binary: slow, silent, oversized or very many. Checks how
+//! the server answers them, and that it still answers an honest delivery.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ async fn a_head_that_does_not_end_is_given_up_after_five_seconds() {
     let heads = [
         "",
         "POST /hooks/native HTTP/1.1\r\nhost: a\r\nx: ",
-        // A probe does not verify its sender, so the time for the next head is not longer.
+        // A probe does not prove who sent it, so the server does not wait longer for the next head.
         "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
     ];
     let mut closing = Vec::new();
@@ -112,7 +112,7 @@ async fn a_body_that_is_too_long_or_too_slow_is_answered() {
     let head = |length: usize| {
         format!("POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
     };
-    // A declared length above the limit is answered without the body.
+    // If the declared length is above the limit, the server answers without reading the body.
     let began = Instant::now();
     let line = first_line(&mut sent(&service, &head(1_000_000)).await).await;
     assert!(line.contains(" 413 "), "{line}");
@@ -268,7 +268,8 @@ impl Kept {
     }
 }
 
-/// Each body is within the limit. Together they would exceed the bound of the server's memory.
+/// Each body is within the limit for one body. All of them together would exceed the memory that
+/// the server allows for bodies.
 #[tokio::test]
 async fn unfinished_bodies_of_strangers_share_a_bounded_memory() {
     let service = Service::start().await;

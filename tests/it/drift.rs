@@ -194,7 +194,7 @@ async fn the_command_tells_by_its_exit_code() {
         .unwrap();
     assert_eq!(status, 200);
     assert_eq!(run(folder.path(), &["drift"]).status.code(), Some(0));
-    // Remove the journal's record, as if a person had shared by hand.
+    // Remove the journal, so that the share looks as if a person had made it by hand.
     std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
     let image = ["--image", BLUEPRINT, "--region", REGION];
     let output = run(

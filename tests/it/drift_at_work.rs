@@ -48,7 +48,8 @@ fn found(report: &DriftReport) -> Vec<(&str, &str, Difference)> {
         .collect()
 }
 
-/// The receivers whose difference is left out, and the requests that are under way.
+/// The image, the receiver and the request of each difference that the report leaves out because
+/// that request is under way.
 fn under_way(report: &DriftReport) -> Vec<(&str, &str, &str)> {
     let receivers = report.under_way.iter();
     receivers
@@ -71,7 +72,6 @@ pub(crate) async fn adopt(world: &World, report: &mut DriftReport) {
     adopted.await.unwrap();
 }
 
-/// Cancels the unknown shares in the report.
 async fn cancel_unknown(world: &World, report: &mut DriftReport) {
     let source = "invoke".parse().unwrap();
     let cancelled = (world.app).cancel_unknown(report, &source, "alice@example.com", deadline());
@@ -137,14 +137,14 @@ async fn a_share_at_work_is_neither_adopted_nor_cancelled() {
     let (_, answer) = delivery.await;
     assert_eq!(answer.status, Status::Completed, "{answer:?}");
     assert!(drift(&world).await.under_way.is_empty());
-    // Nothing keeps the share after its own hour.
+    // The share was not adopted, so it ends after its own hour.
     world.advance(3_601);
     world.sweep().await;
     assert!(world.has_image(CVM_IMAGE).is_empty());
 }
 
-/// A world in which one account has an image and a chain's blueprint by requests, and another
-/// account has them by hand.
+/// Shares a CVM image and a chain's blueprint with one account through requests, and with another
+/// account by hand.
 async fn shared_by_hand() -> World {
     let world = World::new().await;
     world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
@@ -155,8 +155,8 @@ async fn shared_by_hand() -> World {
     world
 }
 
-/// Cancels of what was shared by hand. The second one takes the image out of Lighthouse, and so its
-/// blueprint from every account.
+/// Requests that cancel what `shared_by_hand` shared by hand. The second one takes the image out of
+/// Lighthouse, so every account loses its blueprint.
 fn cancels() -> [Value; 2] {
     let unpublish = json!({
         "image": CHAIN_IMAGE, "lighthouse": true, "accounts": null, "action": "cancel",
@@ -167,7 +167,7 @@ fn cancels() -> [Value; 2] {
     ]
 }
 
-/// The accounts that only have an image by hand.
+/// The differences that `shared_by_hand` causes.
 fn unknown() -> [(&'static str, &'static str, Difference); 2] {
     let mut unknown = [
         (CVM_IMAGE, ACCOUNTS[1], Difference::Unknown),
@@ -177,14 +177,15 @@ fn unknown() -> [(&'static str, &'static str, Difference); 2] {
     unknown
 }
 
-/// The receivers that were not adopted, and why.
+/// The reasons why receivers were not adopted or not revoked.
 fn left_out(report: &DriftReport) -> Vec<&str> {
     let mut left_out: Vec<_> = report.left_out.iter().map(|left| &*left.why).collect();
     left_out.sort_unstable();
     left_out
 }
 
-/// Compares after a second. All that was shared by hand is unknown, and no request is under way.
+/// Compares after a second. Asserts that everything that was shared by hand is unknown, and that no
+/// request is under way.
 async fn all_unknown(world: &World) -> DriftReport {
     world.advance(1);
     let report = drift(world).await;
@@ -195,7 +196,8 @@ async fn all_unknown(world: &World) -> DriftReport {
     report
 }
 
-/// The approved cancel of a share that was made by hand was refused, and waits for the operator.
+/// The cloud refuses approved cancels of shares that were made by hand. The cancels wait for the
+/// operator.
 #[tokio::test]
 async fn a_blocked_cancel_hides_no_difference_and_is_not_undone() {
     let world = shared_by_hand().await;
@@ -230,7 +232,7 @@ async fn a_blocked_cancel_hides_no_difference_and_is_not_undone() {
     assert!(report.agrees() && report.under_way.is_empty(), "{report:?}");
 }
 
-/// The cloud may still carry out the call of such a cancel.
+/// The answer to the cancel's call is lost, so the cloud may still carry out the call.
 #[tokio::test]
 async fn a_cancel_in_doubt_hides_its_differences() {
     let mut world = shared_by_hand().await;
@@ -254,7 +256,8 @@ async fn a_cancel_in_doubt_hides_its_differences() {
     );
 }
 
-/// A cancel that waits has made no call, so what differs has another cause.
+/// A cancel that waits for its `not_before` has made no call, so it cannot be the cause of a
+/// difference.
 #[tokio::test]
 async fn a_waiting_cancel_hides_no_difference_and_is_not_undone() {
     let world = shared_by_hand().await;
@@ -270,7 +273,7 @@ async fn a_waiting_cancel_hides_no_difference_and_is_not_undone() {
     assert!(report.adoptions.is_empty(), "{report:?}");
     let waits = ["CHG3", "CHG4"].map(|id| format!("not adopted: invoke/{id} waits to cancel it"));
     assert_eq!(left_out(&report), waits);
-    // The waiting cancels do not keep `--revoke-unknown` from its work.
+    // `--revoke-unknown` cancels the shares, although cancels of them are waiting.
     assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
     assert_eq!(world.has(CHAINED), [ACCOUNTS[0]]);
 }
@@ -323,7 +326,7 @@ async fn what_a_waiting_chain_names_is_not_unknown() {
         world.advance(1);
         world.deliver(&ticket).await;
         if !after {
-            // Another process has not made the blueprint itself.
+            // Compare in a new process, which has not created the blueprint itself.
             world.restart();
             report = drift(&world).await;
             let extra = (CHAINED, ACCOUNTS[1], Difference::Extra);
@@ -344,7 +347,8 @@ async fn what_a_waiting_chain_names_is_not_unknown() {
     }
 }
 
-/// Operations of the store for a comparison without and with a difference.
+/// Counts the operations of the store for a comparison without and with a difference, after `past`
+/// earlier requests.
 async fn operations(past: usize) -> [usize; 2] {
     let mut world = World::new().await;
     world.reset().await;
@@ -365,7 +369,8 @@ async fn operations(past: usize) -> [usize; 2] {
     counts
 }
 
-/// A lasting difference does not double the cost of the comparison.
+/// If a comparison finds a difference, it looks at the journal a second time. The cost of that
+/// second look does not grow with the journal.
 #[tokio::test]
 async fn the_second_look_at_the_journal_costs_the_same_with_any_history() {
     let (short, long) = histories();
@@ -374,7 +379,7 @@ async fn the_second_look_at_the_journal_costs_the_same_with_any_history() {
     assert_eq!(short[1] - short[0], long[1] - long[0]);
 }
 
-/// All earlier records are sealed, and so are those of a request during the comparison.
+/// A request is recorded and sealed during the comparison. All earlier records were already sealed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_second_look_finds_what_was_sealed_meanwhile() {
     let mut world = World::new().await;
@@ -411,8 +416,9 @@ async fn the_second_look_finds_what_was_sealed_meanwhile() {
     );
 }
 
-/// A share that was approved after the comparison comes after the cancel, even if the cancel could
-/// not see it.
+/// The cancel of an unknown share is ordered at the time of the comparison. A share that is
+/// approved after the comparison is therefore later than the cancel, even if the cancel could not
+/// see that share.
 #[tokio::test]
 async fn a_cancel_of_an_unknown_share_has_the_place_of_its_comparison() {
     let world = World::new().await;
@@ -431,7 +437,7 @@ async fn a_cancel_of_an_unknown_share_has_the_place_of_its_comparison() {
     assert_eq!(history.state().unwrap().ordered_at(), compared);
 }
 
-/// Without a seal, every request may have changed while the cloud was read.
+/// No record is sealed here, so every request may have changed while the cloud was read.
 #[tokio::test]
 async fn the_second_look_reads_only_what_may_concern_a_difference() {
     let world = World::new().await;

@@ -18,8 +18,8 @@ fn plan(world: &World, event: &Value) -> (Option<i32>, String) {
     (done.status.code(), String::from_utf8(done.stdout).unwrap())
 }
 
-/// The world's journal has a share that expired, whose notification is owed, and no seal.
-// The commands call the sandbox in this process.
+/// The journal has work for a sweep: an expired share, an owed notification, and no seal.
+// The test needs two threads, because the commands call the sandbox in this process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_leaves_the_journal_the_cloud_and_the_ticket_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -172,7 +172,8 @@ async fn the_daily_pass_mends_what_somebody_changed() {
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
 }
 
-/// The request is not sealed yet, and only the index still refers to it.
+/// The records of a request that is not sealed yet are removed. Only the index still refers to the
+/// request.
 #[tokio::test]
 async fn a_removed_request_is_found_although_nothing_is_sealed() {
     let (world, folder) = on_disk().await;
@@ -327,8 +328,8 @@ async fn what_two_gave_is_taken_back_once() {
     }
 }
 
-/// The process stops after it has written the wake-up and before the record. An hour later a sweep
-/// runs, and then the record is written.
+/// The process stops after it has written the wake-up and before it writes the record. An hour
+/// later, a sweep runs. Then the sender repeats the delivery, which writes the record.
 #[tokio::test]
 async fn a_wake_up_waits_for_its_record() {
     let mut world = World::new().await;
@@ -421,7 +422,8 @@ async fn a_clock_that_was_ahead_once_hides_nothing() {
 async fn one_of_many_accounts_is_covered_by_another_request() {
     let world = World::new().await;
     world.sweep().await;
-    // Twelve accounts are listed in one entry, and each of them leads to it.
+    // The index lists all twelve accounts of the request in one entry, and each account must lead
+    // to that entry.
     let many: Vec<String> = (1..=12)
         .map(|n| format!("{}", 700_000_000_000_u64 + n))
         .collect();
@@ -480,8 +482,8 @@ async fn one_account_covers_itself_among_many() {
     }
 }
 
-/// An image leaves Lighthouse only when it has no receivers there: neither of another chain nor of
-/// a share of its blueprint.
+/// An image stays in Lighthouse as long as another chain or a share of its blueprint needs it
+/// there.
 #[tokio::test]
 async fn an_image_that_serves_others_stays_in_lighthouse() {
     let world = World::new().await;
@@ -515,7 +517,7 @@ async fn an_image_that_serves_others_stays_in_lighthouse() {
     world.verify().await.unwrap();
 }
 
-/// A request shares with an account that has the image from another grant, which expires now.
+/// `CHG1`, which shared with the account, expires while `CHG2` is sharing with the same account.
 #[tokio::test]
 async fn nothing_is_taken_back_that_somebody_is_sharing() {
     let mut world = World::new().await;
@@ -551,8 +553,7 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
     world.verify().await.unwrap();
 }
 
-/// The index has a place of its own, so that only `audit retire` deletes files in the journal's
-/// place.
+/// If the index has a place of its own, only `audit retire` deletes files in the journal's place.
 #[tokio::test]
 async fn the_index_may_lie_elsewhere() {
     let (world, folder) = on_disk().await;
@@ -588,7 +589,8 @@ async fn the_index_may_lie_elsewhere() {
     assert!(!place.join("index").exists());
     assert!(place.join("probe").is_file() && !paths_below(&index.join("index/due")).is_empty());
 
-    // Without a configuration, both places must be given. The first place alone has no index.
+    // Without a configuration, `audit verify` needs both places: the journal's place does not
+    // contain the index.
     let key = sharehook(&["audit", "key"]).1;
     let verify = [
         "audit",

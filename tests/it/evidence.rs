@@ -671,7 +671,6 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
     );
 }
 
-/// Reads record 0 of a stream.
 fn record_0(site: &Site, stream: &str) -> serde_json::Value {
     let file = format!("journal/requests/{stream}/000000.json");
     let text = fs::read_to_string(site.path().join(file)).unwrap();
@@ -774,7 +773,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
     let output = site.out(&retire);
     assert!(output.contains(unsealed), "{output}");
     site.out(&["audit", "seal"]);
-    // Nothing is removed, so the result is the same again.
+    // A dry run removes nothing, so the second one has the same result.
     for _ in 0..2 {
         let output = site.out(&dry_run);
         assert!(
@@ -817,7 +816,6 @@ fn the_key_and_a_dry_run_need_no_secret_of_a_sender() {
     fs::remove_dir_all(site.path().join("journal")).unwrap();
     site.out(&dry_run);
     assert!(!site.path().join("journal").exists());
-    // The message names the key that cannot be read.
     let unset = text.replace("[seal]\n", "[seal]\nkey = \"env:UNSET_KEY\"\n");
     fs::write(&file, unset).unwrap();
     let told = site.refused(3, &["audit", "key"]);

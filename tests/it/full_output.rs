@@ -1,5 +1,5 @@
-//! Output that is closed or full: a closed pipe is no failure, lost output is one, and no command
-//! panics.
+//! Runs commands whose output is closed or full. A closed pipe is not a failure, but lost output
+//! is. No command panics.
 #![cfg(target_os = "linux")] // `/dev/full` refuses every write as a full disk does.
 
 use std::fs::OpenOptions;
@@ -15,7 +15,7 @@ fn full() -> Stdio {
         .into()
 }
 
-/// Standard output or standard error of a process whose reader has gone.
+/// Returns the writing end of a pipe whose reading end is closed.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

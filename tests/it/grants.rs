@@ -45,7 +45,7 @@ async fn expires_in_counts_from_approval_and_the_sweep_takes_back() {
     assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
 }
 
-/// The first share begins after the second one. A sweep compares the index with the requests.
+/// The share of the first ticket starts after that of the second one.
 #[tokio::test]
 async fn grants_are_listed_by_their_beginning_before_and_after_the_first_sweep() {
     let world = World::new().await;
@@ -127,8 +127,9 @@ async fn an_account_that_another_grant_covers_stays_until_that_one_ends() {
     world.verify().await.unwrap();
 }
 
-/// A share leaves an account to the longer share that renewed it. The process may stop before the
-/// record that says so. A cancel of the longer one ends the access.
+/// Three shares with one account expire after one another. When the first one expires, a sweep
+/// finishes it and leaves the account to the longer ones, even if the process was stopped before it
+/// recorded that. A later cancel ends the access.
 #[tokio::test]
 async fn a_renewed_share_is_finished_at_its_own_end() {
     for stops in [false, true] {
@@ -162,7 +163,7 @@ async fn a_renewed_share_is_finished_at_its_own_end() {
     }
 }
 
-/// The same for an image that two requests put into Lighthouse.
+/// As in the test above, but for an image that two requests put into Lighthouse.
 #[tokio::test]
 async fn a_renewed_place_in_lighthouse_stays_until_the_last_end() {
     let world = World::new().await;
@@ -215,8 +216,8 @@ async fn what_a_later_cancel_took_is_no_grant_and_covers_no_account() {
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
 }
 
-/// Removing an image from Lighthouse takes its blueprint from every account, also if no record says
-/// who put the image there. A share of the blueprint that waits is called off.
+/// Removing an image from Lighthouse takes its blueprint from every account, even if no record says
+/// who put the image there. A waiting share of the blueprint is called off.
 #[tokio::test]
 async fn a_cancel_of_lighthouse_ends_the_grants_of_its_blueprint() {
     for (site, recorded) in [(Site::Cn, true), (Site::Intl, true), (Site::Cn, false)] {

@@ -76,7 +76,7 @@ async fn what_was_shared_a_moment_ago_is_cancelled_although_the_list_does_not_sh
     }
 }
 
-/// The record names the blueprint, so it can be looked up by its id.
+/// The chain's records name the blueprint, so sharehook can look it up by its id.
 #[tokio::test]
 async fn a_chain_is_taken_back_although_the_entry_of_its_blueprint_does_not_name_the_image() {
     for accounts in [json!([]), json!(ACCOUNTS)] {
@@ -116,8 +116,8 @@ async fn a_chain_is_taken_back_although_the_entry_of_its_blueprint_does_not_name
     }
 }
 
-/// The answer to the first call that cancels is lost, and the cloud has not carried it out. The list
-/// does not show the accounts.
+/// The connection breaks before the cloud carries out the first call that cancels. The list does
+/// not show the accounts, but that does not prove that the call was carried out.
 #[tokio::test]
 async fn a_list_that_may_lag_does_not_end_a_cancel_whose_answer_was_lost() {
     for (image, action) in [
@@ -141,7 +141,7 @@ async fn a_list_that_may_lag_does_not_end_a_cancel_whose_answer_was_lost() {
     }
 }
 
-/// The entry of the blueprint does not name the image, so only a look-up by the id on record shows
+/// The blueprint does not name its image, so only a look-up by the recorded blueprint's id shows
 /// that the lost call was not carried out.
 #[tokio::test]
 async fn an_image_stays_overdue_until_its_blueprint_is_gone() {
@@ -163,7 +163,8 @@ async fn an_image_stays_overdue_until_its_blueprint_is_gone() {
     world.verify().await.unwrap();
 }
 
-/// The worker died after its call, which the list does not show yet, and the approval is withdrawn.
+/// A worker dies after its call, and the approval is withdrawn before the list shows the share. The
+/// share must still be revoked.
 #[tokio::test]
 async fn what_a_dead_worker_shared_is_taken_back_although_the_list_shows_it_late() {
     for image in [BLUEPRINT, CVM_IMAGE] {
@@ -175,7 +176,7 @@ async fn what_a_dead_worker_shared_is_taken_back_although_the_list_shows_it_late
         };
         stopped_in_call(&mut world, &ticket, action).await;
         withdraw(&world).await;
-        // After the end of the dead worker's lease.
+        // Each sweep runs after the dead worker's lease has ended.
         for _ in 0..2 {
             world.advance(60);
             world.sweep().await;
@@ -206,8 +207,8 @@ fn list_all(world: &World) {
     });
 }
 
-/// The call of the dead worker was not carried out, and the list does not show the new share. So it
-/// does not show that the cancel ended it.
+/// A cancel's worker dies, and the cloud does not carry out its call. The list does not show the
+/// new share, but that does not prove that the cancel ended the share.
 #[tokio::test]
 async fn a_withdrawn_cancel_ends_no_share_that_the_list_shows_late() {
     let mut world = world_of_late_lists().await;

@@ -38,8 +38,8 @@ impl Silent {
     }
 }
 
-/// A later answer has waited for notifications: they may take two seconds if the sender sets no
-/// limit.
+/// An answer that takes longer has waited for notifications, which may take two seconds if the
+/// sender sets no limit.
 pub(crate) const IN_TIME: Duration = Duration::from_millis(1_900);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +145,7 @@ async fn a_request_that_waits_for_a_sweep_does_not_count_as_unfinished() {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// What was not sent is sent with a later answer.
+/// Telemetry that was not sent in time is sent with a later answer.
 #[cfg(feature = "otlp")]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_waits_for_the_collector_when_its_time_is_up() {

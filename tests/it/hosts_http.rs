@@ -151,8 +151,8 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let report: Value = serde_json::from_str(answer["Logs"][0].as_str().unwrap()).unwrap();
     assert!(report["remedies"].is_object(), "{report}");
 
-    // The function of another queue, an HTTP request in an envelope, and the queue's envelope on
-    // the HTTP route.
+    // The program refuses the function of another queue, an HTTP request in an envelope, and a
+    // queue's envelope on the HTTP route.
     assert_eq!(hosted.post("/Others", &envelope).await.0, 500);
     let http = json!({"Data": {"req": {"Url": "https://x/api/Requests", "Method": "POST", "Body": "{}"}}, "Metadata": {}});
     assert_eq!(hosted.post("/Requests", &http).await.0, 500);
@@ -267,7 +267,7 @@ async fn sigterm_stops_intake_and_finishes_what_runs() {
     );
 }
 
-/// Senders of the source `native` wait one second.
+/// Limits the time to answer a sender of the source `native` to one second.
 pub(crate) fn hurried(folder: &Path) {
     let file = folder.join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -276,7 +276,7 @@ pub(crate) fn hurried(folder: &Path) {
     std::fs::write(file, text.replacen(scheme, &hurried, 1)).unwrap();
 }
 
-/// Outcomes are posted to `url`.
+/// Configures a notification target at `url`.
 pub(crate) fn notifying(folder: &Path, url: &str) {
     let file = folder.join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();

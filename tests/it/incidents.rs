@@ -1,6 +1,6 @@
-//! Incidents: rejected deliveries and comparisons that find differences. The operator's target
-//! receives each at least once under one id. Their number is bounded, and senders do not wait for
-//! them.
+//! Incidents: rejected deliveries and comparisons that find differences. The operator's
+//! notification target receives each incident at least once, always under the same id. The number
+//! of incidents is bounded, and senders do not wait for these notifications.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ async fn a_rejected_delivery_reaches_the_operator_once() {
     world.verify().await.unwrap();
 }
 
-/// An approval that was edited after it acted, and comes again under its id.
+/// An approval is edited after it was carried out, and is delivered again under the same id.
 #[tokio::test]
 async fn other_content_under_a_used_id_is_listed_with_the_rejected_deliveries() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,8 +89,8 @@ async fn other_content_under_a_used_id_is_listed_with_the_rejected_deliveries() 
     assert!(said.contains("id: CHG1 was used before"), "{said}");
 }
 
-/// The target refuses the first attempt. Every attempt has the same id, and the list shows the
-/// outcome.
+/// The target answers 410, so the notification is given up. The operator's retry then sends it
+/// under the same id.
 #[tokio::test]
 async fn a_rejection_is_repeated_under_one_id_and_can_be_sent_again() {
     let world = world(Place::Brittle, "").await;
@@ -136,7 +136,8 @@ async fn deny_without_notification(world: &World) {
     world.advance(48 * 3_600);
 }
 
-/// A retired request has its records in the log. A later record follows them.
+/// The log keeps the records of a retired request. A notification that is sent later adds a record
+/// after them.
 #[tokio::test]
 async fn a_retired_request_can_be_notified_again_and_sealed() {
     let world = world(Place::Brittle, "").await;
@@ -167,7 +168,8 @@ async fn a_retired_request_can_be_notified_again_and_sealed() {
     );
 }
 
-/// The index loses the entry of the record that follows those of a retired request.
+/// After a request is retired, the index loses the entry of its later record. `reindex` writes the
+/// entry again.
 #[tokio::test]
 async fn the_entry_of_a_record_after_a_retirement_is_written_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -201,7 +203,8 @@ async fn the_entry_of_a_record_after_a_retirement_is_written_again() {
     assert_eq!(world.verify().await, Ok(()));
 }
 
-/// Stops or fails each write. Each recorded rejection is delivered, and repetitions have one id.
+/// Stops the process at each write, or lets that write fail. Every recorded rejection is delivered,
+/// and all its repetitions have the same id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
     let mut world = world(Place::Brittle, "").await;

@@ -18,7 +18,6 @@ use crate::support::{
     write_configuration,
 };
 
-/// Sets the faults of a sandbox process.
 async fn faults(sandbox: &Process, faults: Value) {
     let json = [("content-type".to_owned(), "application/json".to_owned())];
     let answer = send(
@@ -68,7 +67,8 @@ fn folder(sandbox: &Process) -> tempfile::TempDir {
     folder
 }
 
-/// Limits a turn to 2 s, because a share waits for the lease of a cancel whose process was killed.
+/// Limits an attempt to 2 s, because a share waits until the lease of a cancel whose process was
+/// killed expires.
 fn folder_of_short_turns(sandbox: &Process) -> tempfile::TempDir {
     let folder = folder(sandbox);
     let file = folder.path().join("sharehook.toml");
@@ -121,7 +121,8 @@ async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     let mut answers = Vec::new();
     for request in requests {
         let mut last = None;
-        // Twenty seconds: enough for the lease of a 2 s turn to expire, and for the next turn.
+        // Twenty seconds are enough for the lease of a 2 s attempt to expire, and for the next
+        // attempt.
         for _ in 0..40 {
             last = post(&service.url, request).await;
             if last.as_ref().is_some_and(|(status, _)| *status == 200) {
@@ -276,7 +277,8 @@ async fn share_slowly(
     panic!("{id} is not recorded");
 }
 
-/// A lock file shows that the worker was killed. Its lease would expire only after half a minute.
+/// The killed worker's lease would expire only after half a minute. A lock file shows earlier that
+/// the worker is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_process_held_is_finished_within_ten_seconds() {
     let sandbox = Process::sandbox();
@@ -312,7 +314,7 @@ async fn what_a_killed_process_held_is_finished_within_ten_seconds() {
     verify(&folder);
 }
 
-/// The wake-up of a request was written, and its record 0 was not: the sender was refused.
+/// The index contains a wake-up of a request whose record 0 was never written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_does_not_report_a_request_that_was_never_recorded() {
     let sandbox = Process::sandbox();

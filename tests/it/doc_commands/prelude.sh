@@ -14,7 +14,8 @@ wait_for() {
   exit 1
 }
 
-# Runs `serve` and `sandbox` in the background on the free ports, with the exit code 0 in CALLS. Waits for other calls.
+# Runs `serve` and `sandbox` in the background on the free ports, and records the exit code 0 for
+# them in CALLS. Runs every other command to its end.
 sharehook() {
   local arguments=() argument listen=yes code=0
   for argument in "$@"; do

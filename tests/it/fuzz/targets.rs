@@ -299,8 +299,9 @@ pub(crate) fn notes(data: &[u8]) {
     }
 }
 
-/// Reads the last tile and entry bundle of a signed log. The next seal must succeed exactly if the
-/// tile has the signed root, which is computed from the complete hashes in the tile.
+/// Reads the input as the last tile and entry bundle of a signed log. The signed root covers the
+/// first 255 complete hashes of the input, so the next seal must succeed if and only if the input
+/// does not have more of them.
 pub(crate) fn tiles(data: &[u8]) {
     let hash = |bytes: &[u8]| Hash::try_from(bytes).unwrap();
     let hashes: Vec<Hash> = data.chunks_exact(32).take(255).map(hash).collect();
@@ -346,7 +347,8 @@ pub(crate) fn tiles(data: &[u8]) {
     assert!(data.starts_with(&read), "an entry that was not written");
 }
 
-/// Reads credential files of the SDKs and of tccli. A line may be a secret: no error repeats one.
+/// Reads credential files of the SDKs and of tccli. Any line may be a secret, so no error may
+/// repeat one.
 pub(crate) fn credential_files(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
