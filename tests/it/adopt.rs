@@ -99,7 +99,6 @@ async fn a_request_that_finds_a_share_still_does_not_own_it() {
     world.advance(2 * 86_400);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[0]]);
-    // No request owns the share, so it can be adopted.
     let report = adopt(&world, "bob@example.com").await;
     assert_eq!(statuses(&report), [Status::Completed; 2], "{report:?}");
     assert!(drift(&world).await.agrees());
@@ -236,7 +235,7 @@ async fn the_command_names_remedies_and_adopts() {
     assert_eq!(json[0]["to"], json!([ACCOUNTS[0]]));
     let (exit, text) = drift(&[&adopt[..2], &["CHG9"], &adopt[3..], &as_alice[..]].concat());
     assert_eq!(exit, Some(0), "nothing is left to adopt: {text}");
-    // Wrong arguments are refused although nothing is left to adopt.
+    // Wrong arguments are refused even if nothing is left to adopt.
     let month = [&adopt[..4], &["30x"], &adopt[5..], &as_alice[..]].concat();
     assert_eq!(drift(&month).0, Some(64));
     let native = ["bob@example.com", "--as", "native/alice@example.com"];

@@ -11,8 +11,8 @@ use crate::support::{ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, World, d
 
 const HAND: &str = ACCOUNTS[1];
 
-/// Shares an image with one account through a request, and with [`HAND`] by hand. Returns the world
-/// and the report of a comparison that ran a second ago.
+/// Shares an image with one account through a request, and with another one, [`HAND`], by hand.
+/// Returns the world and the report of a comparison that ran a second ago.
 async fn compared() -> (World, DriftReport) {
     let mut world = World::new().await;
     world.reset().await;

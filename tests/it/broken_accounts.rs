@@ -19,7 +19,6 @@ fn ten() -> Vec<String> {
         .collect()
 }
 
-/// A world whose policies allow everything.
 async fn world(site: Site) -> World {
     let mut world = crate::unclear_ends::retried_for_ten_minutes(site).await;
     let open = "@id(\"all\") permit (principal, action, resource);\n";
@@ -193,7 +192,6 @@ async fn the_others_of_a_merged_call_get_the_image_and_lose_it() {
     assert_eq!(world.has(BLUEPRINT), [accounts[5].clone()]);
 }
 
-/// Revokes the shares of ten accounts. The cloud cannot revoke one of them.
 #[tokio::test]
 async fn the_others_of_its_batch_lose_the_image() {
     for site in [Site::Cn, Site::Intl] {

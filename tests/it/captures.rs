@@ -18,8 +18,8 @@ use crate::support::process::Finish as _;
 use crate::support::{request, sandbox_keys};
 
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/commands.txt");
-/// Commands that print for a shell or a program: code, arguments of `curl`, records, signed notes,
-/// keys.
+/// Commands whose output is meant for a shell or a program, such as code, arguments of `curl`,
+/// records, signed notes and keys.
 const FOR_PROGRAMS: [&str; 5] = [
     "completions",
     "sign",
@@ -88,7 +88,8 @@ fn prepare(folder: &Path) {
     );
 }
 
-/// Builds a command of the capture. It runs in the folder that `init` makes, once that exists.
+/// Builds a command of the capture. It runs in the folder that `init` creates, if that folder
+/// exists already.
 fn command(folder: &Path, line: &str, endpoint: &str) -> Command {
     let made = folder.join("shares");
     let (inside, env) = match made.is_dir() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::doc_commands::run_page;
 use crate::support::docs::{blocks, pages};
 
-/// This page is not a translation.
+/// A page of docs/zh/ that is not a translation.
 const OWN: &str = "docs/zh/index.md";
 
 /// Returns the code blocks without their comments, and the code spans in the text.

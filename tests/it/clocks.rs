@@ -87,7 +87,8 @@ async fn a_lease_of_a_wrong_clock_ends_when_the_clock_is_right() {
             let (_, answer) = world.deliver(&share).await;
             assert_eq!(answer.status, Status::Completed);
         } else {
-            // The index has the wrong instant. The daily pass over all requests corrects it.
+            // The index contains an instant of the wrong clock. The daily pass over all requests
+            // corrects it.
             world.advance(24 * HOUR);
             let report = world.sweep().await;
             assert_eq!(report.failures, [""; 0]);

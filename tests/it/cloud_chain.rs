@@ -116,7 +116,7 @@ async fn a_blueprint_in_the_making_is_waited_for() {
 }
 
 /// The first delivery stops waiting for the blueprint and leaves the ticket pending. The next
-/// attempt already knows the blueprint, and waits until it can be shared.
+/// attempt already knows the blueprint, and waits for it too.
 #[tokio::test]
 async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
     let behaviour = Behaviour {
@@ -165,12 +165,11 @@ async fn an_image_that_is_there_already_is_found() {
     );
 }
 
-/// The chain's call does not return the blueprint, and `DescribeBlueprints` shows only later that
-/// the blueprint belongs to the image.
+/// The image is already in Lighthouse, so the chain's call does not return its blueprint.
+/// `DescribeBlueprints` shows only later that the blueprint belongs to the image.
 #[tokio::test]
 async fn a_blueprint_that_is_listed_late_is_found_by_a_later_turn() {
     let setup = Setup::new(unlimited(), "memory:").await;
-    // If the image is already in Lighthouse, the chain's call does not return its blueprint.
     setup
         .send(&ticket("before", "share", IMAGE, &[], true))
         .await;
@@ -289,7 +288,6 @@ async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
     assert_eq!(answer["status"], "pending", "{answer}");
     assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
 
-    // The next turn takes the publication back, and stops before it closes the request.
     setup.advance(61);
     setup.cloud.inject(fault("slow:30s"));
     let app = setup.app.clone();

@@ -30,7 +30,7 @@ pub(crate) enum End {
     Settled(&'static str),
     /// `failed`: repeating the same request is pointless.
     Final,
-    /// `pending`: a later turn succeeds after the cloud or the operator has removed the cause.
+    /// `pending`: a later attempt succeeds after the cloud or the operator has removed the cause.
     Later,
 }
 
@@ -528,7 +528,6 @@ async fn an_unreadable_list_is_reported_and_stops_no_share() {
     }
 }
 
-/// The cloud refuses one of three accounts with an unlisted code. The other two get the image.
 #[tokio::test]
 async fn an_unlisted_code_does_not_fail_the_other_accounts() {
     const FROZEN: &str = "555000000001";

@@ -13,9 +13,9 @@ use crate::support::cloud::{IMAGE, REGION, Setup, ticket, unlimited};
 /// The expectation for `images`: the error's class, and the number of calls.
 type Listed = (ErrorClass, usize);
 
-/// The classes. A call is tried three times, so a temporary failure costs three calls. A refusal
-/// because of the clock is repeated once, with the cloud's time. After a quota error, the batch is
-/// halved.
+/// The common codes by class. A call is tried three times, so a temporary failure costs three
+/// calls. A refusal because of the clock is repeated once, with the cloud's time. After a quota
+/// error, the batch is halved.
 const CLASSES: [(Class, Listed); 9] = [
     (
         Class {

@@ -78,8 +78,8 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
     }
 }
 
-/// After the late delivery, but before its call, another deployment or the console shares the image
-/// with the account.
+/// After the late delivery, and before a sweep makes its call, another deployment or the console
+/// shares the image with the account.
 #[tokio::test]
 async fn what_others_share_before_a_late_call_stays_theirs() {
     const OTHER: [&str; 1] = ["700000000002"];

@@ -28,7 +28,7 @@ const FAULTS: [&str; 10] = [
     "cut-body",
     "slow:1500ms",
     "reset-after@2",
-    // The last fault, because throttling slows down all later calls.
+    // This fault is the last one, because throttling slows down all later calls.
     "error-before:RequestLimitExceeded@2",
 ];
 
@@ -177,9 +177,9 @@ fn any_three_of_the_open_questions_are_answered_in_every_combination() {
     }
 }
 
-/// Delivers until the answer is final. Between deliveries as much time passes as a sender or a
-/// sweep would wait. Only the first delivery has the given deadline: on a busy machine, short ones
-/// could prevent all work.
+/// Delivers until the answer is final. Between deliveries, the clock advances by the time that a
+/// sender or a sweep would wait. Only the first delivery has the given deadline: on a busy machine,
+/// short ones could prevent all work.
 async fn to_the_end(setup: &Setup, request: &Value, first_deadline: Duration) -> Value {
     let mut deadline = first_deadline;
     for _ in 0..4 {
@@ -363,7 +363,7 @@ async fn whatever_goes_wrong_the_end_is_right() {
     }
 }
 
-/// Faults that outlast the tries of one delivery. Later turns continue the work of earlier ones.
+/// Faults that outlast the tries of one delivery, so that later attempts must continue the work.
 const STORMS: [&str; 8] = [
     "error-before:RequestLimitExceeded@8",
     "error-before:InternalError@8",

@@ -102,7 +102,6 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
     }
 }
 
-/// A single ticket makes its read and its call at once, without waiting for others.
 #[tokio::test]
 async fn a_ticket_does_not_wait_when_no_call_is_under_way() {
     let setup = Setup::new(unlimited(), "memory:").await;

@@ -15,7 +15,6 @@ use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, STRANGER, World, request,
 };
 
-/// A step of a scenario.
 #[derive(Clone)]
 enum Act {
     Deliver(Value),
@@ -39,7 +38,6 @@ enum Disturb {
     CallFault(u32, &'static str),
 }
 
-/// The state after a run.
 #[derive(Debug, PartialEq)]
 struct Left {
     shares: BTreeMap<String, Vec<String>>,

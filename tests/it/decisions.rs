@@ -809,7 +809,6 @@ enum ShareState {
     InterruptedAfter,
 }
 
-/// When the cancel arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CancelArrives {
     Before,

@@ -15,7 +15,7 @@ const PRELUDE: &str = include_str!("doc_commands/prelude.sh");
 const DEPLOYMENT: &str = include_str!("doc_commands/deployment.sh");
 /// The files of the checkout that a script can use.
 const CHECKOUT: [&str; 4] = ["events", "maps", "policy", "sharehook.local.toml"];
-/// The time limit of a page's script, in seconds. No page needs as long.
+/// The time limit of a page's script, in seconds. No page needs that long.
 const SCRIPT_TIMEOUT_SECONDS: &str = "120";
 
 /// The pages whose scripts start with the deployment that `deployment.sh` makes.
@@ -199,7 +199,7 @@ fn each_senders_sample_event_can_be_tried_and_sent() {
     }
 }
 
-/// The first line of a segment of the log. It looks like a command, but is none.
+/// The first line of a segment of the log. It looks like a command, but is not one.
 const NO_COMMAND: &str = "sharehook segment 1";
 
 /// Checks code spans that begin with `sharehook`. Words in capitals are values, and `…` means more

@@ -273,7 +273,7 @@ async fn a_waiting_cancel_hides_no_difference_and_is_not_undone() {
     assert!(report.adoptions.is_empty(), "{report:?}");
     let waits = ["CHG3", "CHG4"].map(|id| format!("not adopted: invoke/{id} waits to cancel it"));
     assert_eq!(left_out(&report), waits);
-    // `--revoke-unknown` cancels the shares, although cancels of them are waiting.
+    // `--revoke-unknown` cancels the shares, even though requests to cancel them are waiting.
     assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
     assert_eq!(world.has(CHAINED), [ACCOUNTS[0]]);
 }
@@ -307,8 +307,8 @@ async fn an_account_that_a_ticket_names_meanwhile_is_not_cancelled() {
     );
 }
 
-/// A chain that waits will share the blueprint that another request made from its image. Its ticket
-/// is approved before or after the comparison.
+/// A waiting chain will share the blueprint that another request made from its image. The chain's
+/// ticket is approved before or after the comparison.
 #[tokio::test]
 async fn what_a_waiting_chain_names_is_not_unknown() {
     for after in [false, true] {

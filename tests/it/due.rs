@@ -130,7 +130,8 @@ async fn whatever_the_index_loses_is_found_and_mended() {
         paths_below(&journal.join("index/grants")),
     ]
     .concat();
-    // In `due`: two leases, one start. In `grants`: one image, two of the chain, one waiting share.
+    // `due` has two leases and one start. `grants` has one entry for the image, two for the chain
+    // and one for the waiting share.
     assert_eq!(index.len(), 3 + 1 + 2 + 1, "{index:?}");
     for file in index {
         let bytes = fs::read(&file).unwrap();

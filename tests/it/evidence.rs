@@ -1,5 +1,5 @@
-//! Evidence through the real binary: sealing, verifying with the public key only, proofs, and what
-//! is refused.
+//! Tests the evidence commands of the real binary: sealing, verifying with only the public key,
+//! proofs, and refusals.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const EVENT: &str = r#"{"id":"ID","action":"share","image":"img-xkd784jw","region":"ap-singapore","accounts":["100000000001"],
     "requester":"=alice@example.com","approvers":["bob@example.com"],"ticket":"ID"}"#;
 
-/// A folder with a configuration and a journal. The policy denied all requests, so no cloud is
+/// A folder with a configuration and a journal. The policy denies all its requests, so no cloud is
 /// needed.
 struct Site(tempfile::TempDir);
 

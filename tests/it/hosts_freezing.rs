@@ -88,7 +88,7 @@ async fn a_probe_waits_for_no_notification() {
     assert!(target.was_called(), "the delivery owed one");
 }
 
-/// Leaves a request in the journal that is due.
+/// Leaves a due request in the journal.
 fn with_due_request(folder: &Path) {
     let mut waiting = event("invoke-native.json");
     let start = system_now() + SignedDuration::from_secs(2);
@@ -127,7 +127,7 @@ async fn only_a_timer_sweeps() {
     assert_eq!(hosted.carried_out("ModifyImageSharePermission"), 1);
 }
 
-/// On a server, a request that is due this soon waits in the backlog and counts.
+/// On a server, a request that is due this soon would wait in the backlog and count as unfinished.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_waits_for_a_sweep_does_not_count_as_unfinished() {
     let prepare = |folder: &Path| {

@@ -307,7 +307,7 @@ pub(crate) fn share_by_hand(world: &World, account: &str) {
     });
 }
 
-/// The same differences are notified once a day, and new differences at once.
+/// The same differences are reported once a day, and new differences at once.
 #[tokio::test]
 async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
     let world = world(Place::Sealed, "on = [\"drifted\", \"expiring\"]").await;

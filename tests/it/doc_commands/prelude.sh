@@ -53,6 +53,6 @@ curl() {
   local arguments=("${@//127.0.0.1:8080/127.0.0.1:$PORT}")
   command curl --fail-with-body --max-time 20 "${arguments[@]//127.0.0.1:18300/127.0.0.1:$CLOUD}"
 }
-# Signals the server, whichever process the page names.
+# Signals the server instead of the process that the page names.
 kill() { builtin kill "$1" "${SERVER:?no server is running}"; }
 

@@ -27,7 +27,6 @@ use sharehook::journal::log::{
 use sharehook::journal::{Journal, State, Stored};
 use sharehook::policy::{PolicyFiles, PolicySet, SourceFacts, sample_files};
 
-/// A target's name and function.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Each target under the name that `fuzz/` and the corpora use.
@@ -362,7 +361,7 @@ pub(crate) fn credential_files(data: &[u8]) {
         let variables = BTreeMap::from(
             [
                 named,
-                // The metadata service, which has the role of a profile, is off.
+                // Turn off the metadata service, which would have the role of a profile.
                 ("SHAREHOOK_METADATA_ENDPOINT", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
