@@ -1,7 +1,6 @@
-//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out,
-//! closed and answered.
-//! In: a [`Delivery`] from any host, and the deadline of its answer. Out: a [`Reply`]. Knows no
-//! host's types.
+//! The path of every delivery: it is verified, mapped to requests, decided by the policy, recorded,
+//! planned, carried out and answered. Starts with a [`Delivery`] from any host and ends with a
+//! [`Reply`]. Host-specific types stay in `entrypoints`.
 
 mod answer;
 mod application;
@@ -51,7 +50,7 @@ pub use rules::{Prepared, fetch_secret, fetch_secrets};
 pub use startup::open_journal;
 pub use sweeps::{Age, Compared, SweepReport, retire, signer};
 
-// For the entry points. The integration tests in `tests/` do not use these.
+// Used by the entry points, and not by the integration tests in `tests/`.
 pub(crate) use crate::cloud::{Filter as ImageFilter, ImageToShare};
 pub(crate) use crate::inbound::{HandshakeRequest, Replies, ReplyBody};
 #[cfg(test)]
@@ -82,7 +81,7 @@ use deliveries::{
 use requests::{FirstLook, Permission};
 use statement::Statement;
 
-/// A verified delivery, and what the handling of its requests needs.
+/// A verified delivery, with what is needed to handle its requests.
 struct IncomingDelivery<'a> {
     verified: &'a VerifiedDelivery,
     map: &'a Map,
@@ -90,7 +89,7 @@ struct IncomingDelivery<'a> {
     early: &'a EarlyAnswer,
 }
 
-/// One request of a delivery, and what its handling needs.
+/// One request of a delivery, with what is needed to handle it.
 struct IncomingRequest<'a> {
     identity: Identity,
     request: &'a ShareRequest,
@@ -103,7 +102,8 @@ struct IncomingRequest<'a> {
 }
 
 impl IncomingRequest<'_> {
-    /// When the comparison began to read the journal from which this request follows, if any.
+    /// If a comparison of the cloud with the journal made this request: when the comparison began to
+    /// read the journal.
     fn compared_at(&self) -> Option<Timestamp> {
         match self.delivery.statement {
             Statement::Adopts { read_at } | Statement::EndsUnknown { read_at } => Some(read_at),
@@ -115,7 +115,7 @@ impl IncomingRequest<'_> {
         matches!(self.delivery.statement, Statement::Adopts { .. })
     }
 
-    /// Whether the request may make calls. If not, it needs no look before its record 0.
+    /// Whether the request may make calls. If not, `first_look` is not needed.
     fn makes_calls(&self) -> bool {
         !self.adopts()
     }
@@ -124,14 +124,14 @@ impl IncomingRequest<'_> {
 impl App {
     /// Verifies one delivery, handles its requests and returns the reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
-        // Give no early answer: the process may stop after an answer.
+        // The host may stop the process as soon as the sender has an answer, so answer last.
         let early = EarlyAnswer::new(false);
         self.process(delivery, Statement::None, deadline, &early)
             .await
     }
 
-    /// Handles one delivery, logs and counts its result, and returns the reply. Through `early` the
-    /// sender may get an answer before the work ends.
+    /// Handles one delivery, logs and counts its result, and returns the reply. `early` can answer
+    /// the sender before the work ends.
     async fn process(
         &self,
         delivery: Delivery,
@@ -171,8 +171,8 @@ impl App {
             Ok(authenticated) => authenticated,
             Err(unverified) => return self.unverified(&source, unverified),
         };
-        // If only freshly read secrets verified the delivery, continue with the rules that hold
-        // them.
+        // If the signature matched only after the secrets were read again, continue with the rules
+        // that contain the new secrets.
         let app = reloaded.as_ref().unwrap_or(self);
         let Some(intake) = app.prepared.intake(&source) else {
             return Reply::UnknownSource;
@@ -223,7 +223,7 @@ impl App {
         // The digests that tie each request to this delivery.
         let received = self.received(verified, map);
         let callback = self.callback_of(verified);
-        // If no early answer is possible, the work stops in time to answer the sender.
+        // If the sender cannot be answered early, stop the work in time to answer.
         let deadline = early.deadline(deadline, requests.len());
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
@@ -234,7 +234,7 @@ impl App {
                 delivery,
                 received: &received,
                 callback: callback.as_ref(),
-                // Decide each request at its own instant: the requests before it took time.
+                // Read the clock for each request, because handling the earlier requests took time.
                 now: self.now(),
                 deadline: context::turn_deadline(deadline),
             };
@@ -243,9 +243,9 @@ impl App {
         Reply::Answers(answers)
     }
 
-    /// Answers a request that the journal knows, or begins a new one. Ignores a request that
-    /// sharehook's own comment caused, unless the journal knows it with the same content. Turns a
-    /// journal error into an answer.
+    /// Answers a request that is in the journal, or begins a new one. Ignores a request that was
+    /// caused by sharehook's own comment on the ticket, unless the journal has it with the same
+    /// content. Turns a journal error into an answer.
     async fn handle(&self, incoming: &IncomingRequest<'_>) -> (Ending, Answer) {
         let (identity, request) = (&incoming.identity, incoming.request);
         let known = match self.known(incoming).await {
@@ -265,7 +265,8 @@ impl App {
         end.unwrap_or_else(|error| unavailable(identity, &error))
     }
 
-    /// Returns the recorded state of the request; `None` if the journal does not know its identity.
+    /// Returns the recorded state of the request, or `None` if the journal has no request with its
+    /// identity.
     async fn known(&self, incoming: &IncomingRequest<'_>) -> Result<Option<State>, JournalError> {
         let stream = StreamId::of(&incoming.identity);
         match self.journal.look_up(stream).await? {
@@ -275,8 +276,8 @@ impl App {
         }
     }
 
-    /// Decides and records a request that the journal does not know, and carries it out if it is
-    /// allowed, need not wait, gets a slot and was opened in time. A dry run only shows the plan.
+    /// Decides and records a new request. Carries it out at once if it is allowed, need not wait for
+    /// its `not_before`, gets a slot, and was recorded in time. In a dry run, only shows the plan.
     async fn begin(
         &self,
         incoming: &IncomingRequest<'_>,
@@ -284,7 +285,7 @@ impl App {
         if let Some(problem) = self.too_late(incoming) {
             return Ok(self.refuse_late(incoming, problem).await);
         }
-        // The request is approved now, and `expires_in` counts from this instant.
+        // `expires_in` counts from the approval, which is now.
         let approved_at = incoming.now;
         let decision = self.decide(
             &incoming.identity,
@@ -296,16 +297,16 @@ impl App {
             self.find_source(incoming.request).await?;
             return Ok(self.show_plan(incoming, &decision).await);
         }
-        // First prove that the journal's place refuses to create a file twice.
+        // Make sure that the store refuses to create a file twice: claims depend on it.
         self.prove_create_only().await?;
         let source = &incoming.identity.source;
         let bytes = incoming.delivery.verified.body().len();
-        // The request counts against its source's limit until `unfinished` is dropped.
+        // The request counts towards its source's limit until `unfinished` is dropped.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&incoming.identity));
         };
-        // `None` if all slots are taken. The slot is held until this function returns. On a server
-        // this function runs in a task of its own, so it continues even if the sender hangs up.
+        // `None` if all slots are taken. The slot is released when this function returns. On a
+        // server, this function runs in its own task, which continues if the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() && incoming.makes_calls() => {
@@ -319,9 +320,9 @@ impl App {
         let opened = self.open(incoming, &decision, slot.is_some(), seen.as_ref());
         let opened = opened.instrument(record);
         let state = match (opened.await?, decision) {
-            // `neighbours`: the other requests for a share's image and receivers, if they could be
-            // listed. Work on the claim only after a quick opening: a concurrent cancel waits for
-            // record 0 no longer than `context::OPENING_TIME`, and then may not see this request.
+            // `neighbours` are the other requests for the same image and receivers, if they could be
+            // listed. Use the claim only if record 0 was written in time: a concurrent cancel waits
+            // for it only `context::OPENING_TIME`, and after that may not see this request.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(incoming.now) =>
             {
@@ -335,8 +336,8 @@ impl App {
                 let state = self.work_off_claim(*claim, permission, first_look, incoming.deadline);
                 Box::pin(state).await?
             }
-            // The opening took too long. Drop the claim: the backlog or the sweep takes the next
-            // turn, which looks at the other requests again.
+            // Writing record 0 took too long. Drop the claim, so that the backlog or the sweep
+            // takes the request over and looks at the other requests again.
             (Opened::New(claim, _), _) => claim.state().clone(),
             // The request was denied, waits for its `not_before`, or got no slot.
             (Opened::Kept(state), _) => *state,
@@ -346,16 +347,16 @@ impl App {
         Ok(self.answer_and_notify(&state, true))
     }
 
-    /// Answers a request that the journal knows, and resumes it if work is left. If its content is
-    /// not the recorded one, records a conflict and refuses the request.
+    /// Answers a request that is already in the journal, and resumes it if work is left. If its
+    /// content differs from the recorded one, records a conflict and refuses the request.
     async fn redelivered(
         &self,
         incoming: &IncomingRequest<'_>,
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != incoming.request.digest() {
-            // A conflict is recorded and never carried out. An opening needs a verdict, which the
-            // record of a conflict leaves out: pass the known request's.
+            // A conflict is never carried out. `opening` needs a verdict, so pass that of the known
+            // request; the record of a conflict does not contain it.
             if !self.prepared.plan_only {
                 self.prove_create_only().await?;
                 let opening = self.opening(incoming, state.verdict().clone()).await?;
@@ -363,7 +364,8 @@ impl App {
             }
             return Ok(conflict(&incoming.identity));
         }
-        // Only now: the callback of a conflict must not replace that of the recorded request.
+        // Not before the content is compared: the callback of a conflicting delivery must not
+        // replace the callback of the recorded request.
         self.keep_callback(incoming, true);
         self.queue_late_notifications(&state);
         incoming.delivery.early.recorded(duplicate_of(&state));
@@ -372,8 +374,8 @@ impl App {
         Ok(duplicate_of(&after))
     }
 
-    /// Returns the recorded state as an answer, and queues the notifications that the request owes.
-    /// `just_recorded`: this process has just recorded the outcome.
+    /// Returns the recorded state as an answer, and queues the notifications that are due.
+    /// `just_recorded` is true if this process has just recorded the outcome.
     fn answer_and_notify(&self, state: &State, just_recorded: bool) -> (Ending, Answer) {
         self.queue_notifications(state, just_recorded);
         answer_of(state)
