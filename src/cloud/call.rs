@@ -1,7 +1,7 @@
 //! Sends one call: waits for the rate limit, checks the published limits, signs, sends, and reads
 //! the answer. In: an action's request. Out: its answer or error. Repeats a call only if the cloud
-//! refused it before acting: once after correcting the clock, once after renewing the credentials.
-//! The caller decides about every other repetition.
+//! refused it before acting: once after correcting the clock, and once after renewing the
+//! credentials. In all other cases, the caller decides whether to repeat the call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,8 +27,8 @@ use crate::domain::{
     AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp, http_date,
 };
 
-/// A refused call may be repeated within this time of its first sending. All requests that share a
-/// call wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
+/// A refused call may be repeated within this time after it was first sent. All requests that share
+/// the call wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.
@@ -48,7 +48,8 @@ pub struct Cloud {
     credentials: CredentialCache,
     /// Seconds to add to this machine's clock.
     clock_offset: AtomicI64,
-    /// Seconds by which the cloud's clock was last ahead; negative if behind. `i64::MIN`: unknown.
+    /// How many seconds the cloud's clock was ahead of this machine's clock in the last comparison.
+    /// Negative if it was behind, and `i64::MIN` if the difference is unknown.
     clock_difference: AtomicI64,
 }
 
@@ -79,7 +80,7 @@ impl Cloud {
         })
     }
 
-    /// Checks, as a call would, that there are credentials to use.
+    /// Fails if a call would find no credentials that it can use.
     pub async fn find_credentials(&self, deadline: Deadline) -> Result<(), CredentialsError> {
         self.credentials.current(deadline).await.map(|_| ())
     }
@@ -93,7 +94,8 @@ impl Cloud {
         self.credentials.replace_key(account, key)
     }
 
-    /// Makes the next call look its credentials up again, for example in their file.
+    /// Makes the next call look up its credentials again. For example, the call then reads the file
+    /// that contains them.
     pub fn look_up_credentials_again(&self) {
         self.credentials.look_again();
     }
@@ -132,13 +134,15 @@ impl Cloud {
         now.checked_add(offset).unwrap_or(now)
     }
 
-    /// Returns by how many seconds the cloud's clock was last ahead, if known; negative if behind.
+    /// Returns how many seconds the cloud's clock was ahead of this machine's clock in the last
+    /// comparison. The number is negative if the cloud's clock was behind. `None` if the difference
+    /// is unknown.
     pub fn clock_difference(&self) -> Option<i64> {
         let seconds = self.clock_difference.load(Ordering::Relaxed);
         (seconds != i64::MIN).then_some(seconds)
     }
 
-    /// Forgets the last clock difference, so that a clock that was corrected since is not reported.
+    /// Forgets the last clock difference, so that it is not reported after the clock was corrected.
     pub fn forget_clock(&self) {
         self.clock_difference.store(i64::MIN, Ordering::Relaxed);
     }
@@ -177,7 +181,8 @@ impl Cloud {
         tracing::debug!(action = api.action, %region, code, request_id, "cloud call");
         match class {
             Some(ErrorClass::Throttled) => self.throttle.observe(api, region, true),
-            // The cloud's limit admits a call that the API then refuses for another reason.
+            // The API answered, so the call was within the rate limit, even if the API refused it
+            // for another reason.
             _ if request_id.is_some() => self.throttle.observe(api, region, false),
             _ => {}
         }
@@ -185,7 +190,8 @@ impl Cloud {
 }
 
 impl RegionalCloud<'_> {
-    /// Returns the latest instant at which a call that is sent now ends, its repetition included.
+    /// Returns the latest instant at which a call that is sent now can end, including its
+    /// repetition.
     pub fn call_end(&self) -> Deadline {
         let longest = REPEAT_WITHIN.saturating_add(self.cloud.settings.call_timeout);
         self.deadline.or_sooner(Deadline::after(longest))
@@ -201,8 +207,8 @@ impl RegionalCloud<'_> {
         }
     }
 
-    /// Returns the API. Its calls fail if they get no slot in the rate limit within `longest` from
-    /// now.
+    /// Returns the API for calls that fail if they get no slot in the rate limit within `longest`
+    /// from now.
     pub(crate) fn with_slots_within(&self, longest: Duration) -> Self {
         let slot_by = self.slot_by.or_sooner(Deadline::after(longest));
         Self {
@@ -578,7 +584,8 @@ mod tests {
         }
     }
 
-    /// The call had no effect, so the operator must know why there are no newer credentials.
+    /// The cloud refuses the token, and the file with the credentials can no longer be read. The
+    /// error must give this reason.
     #[tokio::test]
     async fn credentials_that_cannot_be_renewed_say_why() {
         let server = Server::start([refused("AuthFailure.TokenFailure")]).await;
@@ -600,7 +607,8 @@ mod tests {
         assert_eq!(error.request_id.as_deref(), Some("r-no"));
     }
 
-    /// The call was sent, so it is not [`CloudError::is_out_of_time`]: the journal must name it.
+    /// The deadline passes while the credentials are renewed. [`CloudError::is_out_of_time`] must
+    /// still be false, because the call was sent and the journal must name it.
     #[tokio::test]
     async fn a_refused_call_stays_refused_if_the_renewal_takes_too_long() {
         let refusal = refused("AuthFailure.TokenFailure");
@@ -879,7 +887,8 @@ mod tests {
         );
     }
 
-    /// After a throttled answer, the rate becomes what the cloud admitted in the last second.
+    /// After a throttled answer, the rate becomes the number of calls that the cloud admitted in
+    /// the last second.
     #[tokio::test]
     async fn the_cloud_admitted_a_call_that_it_refused_for_another_reason_than_its_rate() {
         let answers = [

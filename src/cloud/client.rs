@@ -18,13 +18,13 @@ use crate::domain::{CloudError, Problem, Problems, ResultCode};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
-/// How long an idle connection stays open: less than the 60 seconds after which the cloud closes
-/// it. A call on a connection that the cloud has just closed fails.
+/// How long an idle connection stays open. The cloud closes idle connections after 60 seconds, and
+/// a call on a connection that the cloud has just closed fails.
 const IDLE: Duration = Duration::from_secs(45);
 
 /// Builds an HTTP client with built-in root certificates and without redirects, proxies and
-/// retries. Time limits: 3 seconds to connect, and 10 seconds for a request that sets no other. The
-/// program sends its requests with this client, except where a proxy or other certificates are
+/// retries. It allows 3 seconds to connect, and 10 seconds for a request that sets no time limit.
+/// The program sends its requests with this client, except where a proxy or other certificates are
 /// configured.
 pub fn http_client() -> Result<Client, Problems> {
     http_client_for(None, &[])
@@ -132,7 +132,8 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Returns the error of the call. `message` names the call and says why it got no answer.
+    /// Returns the error of a call that failed in this way. `message` names the call and says why
+    /// it got no answer.
     pub(super) fn error(&self, message: &str, purpose: Purpose) -> CloudError {
         let code = match self {
             Self::NotConnected(_) => {
@@ -159,8 +160,8 @@ pub(super) async fn post(
     exchange(request.body(body), longest, MAX_BODY_BYTES).await
 }
 
-/// Sends a GET request. Returns status and body, of at most 4 MiB. Errors quote nothing of the
-/// body, which may be secret.
+/// Sends a GET request and returns the status and the body of the answer, which may have at most 4
+/// MiB. Errors do not quote the body, because it may be secret.
 pub(crate) async fn get(
     client: &Client,
     url: &Url,
@@ -253,8 +254,8 @@ fn failure(error: &reqwest::Error, longest: Duration) -> Failure {
     }
 }
 
-/// Returns the causes of an error as text. Leaves out the error itself, because it repeats the
-/// address.
+/// Returns the causes of an error as text. Omits the message of `error` itself, because it repeats
+/// the address.
 fn causes(error: &reqwest::Error) -> String {
     let mut texts = Vec::new();
     let mut source = error.source();

@@ -46,8 +46,8 @@ const fn wanted_by(
     }
 }
 
-/// Returns the group with a separate remedy for calls that cancel shares: the remedy for a share
-/// does not help there.
+/// Adds a separate remedy for calls that cancel shares, because the remedy for sharing does not
+/// help them.
 const fn kept_shares(group: Group) -> Group {
     Group {
         cancel_remedy: Some(
@@ -57,7 +57,8 @@ const fn kept_shares(group: Group) -> Group {
     }
 }
 
-/// A code without details may concern one account of the call, as an unlisted code may.
+/// The class of a code without details. Like an unlisted code, such a code may concern a single
+/// account of the call.
 const BARE: ErrorClass = ErrorClass::Unlisted(Family::Final);
 
 use ErrorClass::{Account, Busy, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
@@ -117,8 +118,8 @@ pub(super) const TABLE: &[Group] = &[
             "FailedOperation.DescribeBlueprintsFailed",
             "FailedOperation.DescribeImagesFailed",
             "FailedOperation.ImageOperationFailed",
-            // "The image is busy, try again later" (comment of the SDK). No page says that an
-            // operation that failed changed nothing.
+            // The SDK describes this code as "the image is busy, try again later". No documentation
+            // page says that the failed operation changed nothing, so the code is not `Busy`.
             "FailedOperation.InvalidImageState",
             "FailedOperation.RequestError",
             "FailedOperation.ShareBlueprintAcrossAccountFailed",
@@ -131,7 +132,8 @@ pub(super) const TABLE: &[Group] = &[
             "UnsupportedOperation.SystemBusy",
         ],
     ),
-    // The pages refuse the operation, the parameter or the image's state, so nothing was done.
+    // According to the documentation, the cloud refused the operation, the parameter or the image's
+    // state. So it changed nothing.
     always(
         Busy,
         "wait for the other operation on the image; a request is then tried again; repeat any other command",
@@ -200,7 +202,7 @@ pub(super) const TABLE: &[Group] = &[
         "check the configured secret id and key: they must be complete, without blanks, enabled, and a cloud API key",
         &["AuthFailure", "AuthFailure.InvalidHeaderUin"],
     ),
-    // The key may have been replaced in its file.
+    // An operator may have replaced the key in its file.
     always(
         Refresh,
         "check the secret id and key in use: they must be complete, without blanks, enabled, and a cloud API key; a replaced key is used once it is read again (docs/credentials.md)",

@@ -19,7 +19,8 @@ impl Deadline {
         Self(Some(instant))
     }
 
-    /// Creates a deadline `duration` from now, or none if the clock cannot represent that instant.
+    /// Creates a deadline `duration` from now. If the clock cannot represent that instant, there is
+    /// no deadline.
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
@@ -29,12 +30,11 @@ impl Deadline {
         self.0.map(|end| end.saturating_duration_since(now))
     }
 
-    /// Whether `instant` is before the deadline, or there is none.
+    /// Returns true if `instant` is before the deadline, or if there is no deadline.
     pub fn allows(self, instant: Instant) -> bool {
         self.0.is_none_or(|end| instant < end)
     }
 
-    /// Whether the deadline has passed.
     pub fn passed(self) -> bool {
         !self.allows(Instant::now())
     }

@@ -15,13 +15,13 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Uses `endpoint`, the setting `cloud.endpoint`, if it is set. Otherwise uses the site's host
-    /// for `product`, a short name such as `cvm`.
+    /// Returns the address in `endpoint`, the value of the setting `cloud.endpoint`, if it is set.
+    /// Otherwise returns the address of the site's host for `product`, a short name such as `cvm`.
     ///
     /// # Errors
-    /// `cloud.endpoint` lacks a scheme or a host, has more than scheme, host and port, has a scheme
-    /// other than `https` and `http`, or is plain `http` to a host other than loopback: signed
-    /// requests carry tokens, which anyone on the network could read.
+    /// `cloud.endpoint` lacks a scheme or a host, contains more than a scheme, a host and a port,
+    /// has a scheme other than `https` and `http`, or is plain `http` to a host other than
+    /// loopback: signed requests carry tokens, which anyone on the network could read.
     pub(crate) fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
         let text = match endpoint {
             Some(text) => text.to_owned(),

@@ -10,7 +10,7 @@ use super::actions::Purpose;
 use super::error::{MAX_CODE_CHARS, answered, clip, unanswered};
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
-/// Maximum size of an answer. The largest page of any action is a fraction of it.
+/// Maximum size of an answer. Even the largest page of any action is much smaller.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// A successful answer.
@@ -59,7 +59,8 @@ pub fn open<A: DeserializeOwned>(
     }
     match (serde_json::from_value(Value::Object(response)), request_id) {
         (Ok(answer), Some(request_id)) => Ok(Answered { answer, request_id }),
-        // The API sends a RequestId with every answer, so the answer is not from the API.
+        // The API sends a RequestId with every answer, so an answer without one does not come from
+        // the API.
         (Ok(_), None) => {
             let message = "the answer has no RequestId";
             Err(unanswered(ResultCode::BadAnswer, message, purpose))
@@ -106,8 +107,8 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
     }
 }
 
-/// The error for a status other than 200. A gateway in front of the API sends such a status. For a
-/// read, the status decides whether the call can succeed later.
+/// The error for a status other than 200. Such a status comes from a gateway in front of the API.
+/// For a read, the status decides whether the call can succeed later.
 fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     let message = format!("HTTP {status} instead of 200: {}", beginning(body));
     let error = unanswered(ResultCode::HttpStatus, &message, purpose);
@@ -122,8 +123,7 @@ fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     }
 }
 
-/// Returns the error of a read as a permanent one, because the read would fail in the same way
-/// again.
+/// Makes the error of a read permanent, because the read would fail in the same way again.
 fn hopeless(error: CloudError) -> CloudError {
     let remedy = "check cloud.endpoint, or update this program".to_owned();
     CloudError {

@@ -14,9 +14,9 @@ pub(super) const MAX_CODE_CHARS: usize = 120;
 /// the beginning of the code with known words.
 ///
 /// An unlisted code gets the class of its prefix if that class means an account, a quota, the call
-/// rate or the key. If its prefix or its first word means that the failure passes, it is
-/// [`ErrorClass::Transient`]. Any other unlisted code may concern a single account of the call, so
-/// it becomes [`ErrorClass::Unlisted`].
+/// rate or the key. If its prefix or its first word means that the failure is temporary, the code
+/// is [`ErrorClass::Transient`]. Any other unlisted code may concern a single account of the call,
+/// so it becomes [`ErrorClass::Unlisted`].
 pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     if let Some(listed) = lookup(code, purpose) {
         return listed;
@@ -130,7 +130,7 @@ pub(crate) fn not_sent(code: ResultCode, message: String, remedy: &str) -> Cloud
     CloudError::own(code, ErrorClass::NotSent, message, remedy)
 }
 
-/// The error for a call that begins after its caller's deadline.
+/// The error for a call that was not sent because its caller's deadline had passed.
 pub(super) fn deadline_passed(call: &str) -> CloudError {
     not_sent(
         ResultCode::DeadlinePassed,
@@ -148,8 +148,8 @@ pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
     )
 }
 
-/// The remedy for an error that may pass. True for a turn of a request and for a command such as
-/// `doctor` or `drift`, which does not repeat its reads.
+/// The remedy for a temporary error. The text must be true for a request, which is tried again, and
+/// for a command such as `doctor` or `drift`, which does not repeat its reads.
 pub(super) const TRY_LATER: &str =
     "nothing to do for a request, which is tried again; repeat any other command";
 
@@ -242,7 +242,7 @@ mod tests {
         assert!(TABLE.iter().all(|group| group.remedy.len() > 10));
     }
 
-    /// Commands print the remedies of reads that they do not repeat.
+    /// Commands also print these remedies, and commands do not repeat their reads.
     #[test]
     fn no_remedy_says_that_every_call_is_repeated() {
         let errors = [
@@ -319,7 +319,8 @@ mod tests {
         }
     }
 
-    /// The remedies of a share, such as to choose another image, do not help to end one.
+    /// The remedies for sharing, such as to choose another image, do not help an operator who wants
+    /// to end a share.
     #[test]
     fn a_refused_cancel_has_a_remedy_of_its_own() {
         for code in [

@@ -29,14 +29,14 @@ pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
 /// Every method fails as `RegionalCloud::call` does; methods that read a paged list also fail as
 /// `RegionalCloud::all_pages` does.
 impl RegionalCloud<'_> {
-    /// Shares an image with accounts, or stops sharing it. Returns the cloud's id of the call. One
-    /// call takes up to 10 accounts for a blueprint; for a CVM image, the settings have the
-    /// maximum.
+    /// Shares an image with accounts, or stops sharing it. Returns the cloud's id of the call. For
+    /// a blueprint, one call takes up to 10 accounts. For a CVM image, the maximum is the setting
+    /// `cvm_accounts_per_call`.
     ///
-    /// Runs `account_ids` when the call can be sent at once, and not earlier, because accounts may
-    /// join or leave the call until then. Also runs it before returning an error that concerns
-    /// every waiting caller, such as unusable credentials. Does not run it if this caller's time is
-    /// over.
+    /// Calls `account_ids` only when the request is ready to be sent, because accounts may join or
+    /// leave it until then. Also calls `account_ids` before returning an error that concerns every
+    /// waiting caller, such as unusable credentials. Does not call `account_ids` if this caller has
+    /// no time left.
     pub async fn change_shares(
         &self,
         image: &ImageRef,
@@ -73,9 +73,9 @@ impl RegionalCloud<'_> {
         Ok(Some(answered.request_id))
     }
 
-    /// Makes a CVM image available in Lighthouse of the same account and region, or takes it away
-    /// from there. Returns the blueprint's id and the cloud's id of the call. The cloud may omit
-    /// the blueprint's id, and omits it after a cancel.
+    /// Makes a CVM image available in Lighthouse, in the same account and region, or makes it
+    /// unavailable there again. Returns the blueprint's id and the cloud's id of the call. The
+    /// cloud may omit the blueprint's id, and omits it after a cancel.
     pub async fn modify_lighthouse_sharing(
         &self,
         image: &CvmImageId,
@@ -98,7 +98,8 @@ impl RegionalCloud<'_> {
         self.all_pages(Paging::new(query)).await
     }
 
-    /// Lists the accounts that have an image. See [`Self::blueprint_shares`], [`Self::cvm_shares`].
+    /// Lists the accounts that have an image. See [`Self::blueprint_shares`] and
+    /// [`Self::cvm_shares`].
     pub async fn shares(
         &self,
         image: &ImageRef,
@@ -110,7 +111,7 @@ impl RegionalCloud<'_> {
     }
 
     /// Lists the accounts that have a blueprint. Returns `None` if the site does not offer the
-    /// list; on the international site, later calls then return `None` without asking the site
+    /// list. On the international site, later calls then return `None` without asking the site
     /// again.
     pub async fn blueprint_shares(
         &self,
@@ -128,7 +129,7 @@ impl RegionalCloud<'_> {
                 Ok(Some(of_image.map(|share| share.account_id).collect()))
             }
             Err(error) if action_is_missing(&error.code) => {
-                // The mainland site has the list, so its answer is a passing fault.
+                // The mainland site offers the list, so the error is temporary there.
                 let never = self.cloud.settings.site == Site::Intl;
                 self.cloud
                     .lists_no_blueprint_shares
@@ -146,7 +147,8 @@ impl RegionalCloud<'_> {
         Ok(shares.into_iter().map(|share| share.account_id).collect())
     }
 
-    /// Finds the blueprint that Lighthouse made from a CVM image; prefers one of type `SHARED`.
+    /// Finds the blueprint that Lighthouse made from a CVM image. If there are several, prefers one
+    /// of type `SHARED`.
     pub async fn blueprint_of_image(
         &self,
         image: &CvmImageId,
@@ -182,8 +184,8 @@ impl RegionalCloud<'_> {
     }
 }
 
-/// For an unknown id, some reads return an error and others an empty list. Returns an empty list
-/// for both.
+/// Some reads return an error for an unknown id, and others return an empty list. Returns an empty
+/// list in both cases.
 fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
     match found {
         Err(error) if image_is_missing(&error.code) => Ok(Vec::new()),
@@ -258,8 +260,8 @@ mod tests {
         assert!(server.seen().is_empty());
     }
 
-    /// Callers that wait for the call share a failed look-up of the credentials. They do not share
-    /// the deadline of the caller that makes the call.
+    /// If the credentials cannot be found, all callers that wait for the call get this error. The
+    /// deadline of the caller that makes the call does not concern the others.
     #[tokio::test]
     async fn a_failure_that_concerns_all_callers_is_given_to_all() {
         let server = Server::start([]).await;

@@ -2,22 +2,22 @@
 //! throttled. Out: the time of the next call. Pure: times are durations since a fixed start. The
 //! algorithm is GCRA (the generic cell rate algorithm) with a burst of one. After a throttled call,
 //! the rate becomes the number of calls that the cloud admitted in the last second; if there were
-//! none, it is halved. So processes that share a limit find their parts of it at once.
+//! none, it is halved. In this way, processes that share a limit find their parts of it at once.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How much the network delays of two calls may differ. Slots are far enough apart that one second
-/// holds no more calls than the rate allows, even if one call is late by this much.
+/// How much the network delays of two calls may differ. The slots are so far apart that no second
+/// holds more calls than the rate allows, even if one call arrives late by this much.
 /// [`Pace::depart`] handles calls that this process itself sends late.
 const JITTER: Duration = Duration::from_millis(10);
 /// The second over which the cloud counts calls, plus the difference in network delay.
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
 /// Minimum rate after throttling, in calls a second, unless the published rate is lower.
 const FLOOR: f64 = 1.0;
-/// How much each admitted call raises the rate, in calls a second, once no call was throttled for
-/// [`PROBE_AFTER`]. Raising the rate while the limit is still used up costs each process a
-/// throttled call.
+/// Each admitted call raises the rate by this many calls a second if no call was throttled for
+/// [`PROBE_AFTER`]. The pause is needed because a process that raises its rate while the limit is
+/// still used up gets another throttled call.
 const STEP: f64 = 1.0;
 const PROBE_AFTER: Duration = Duration::from_secs(2);
 /// Throttled answers within this time of each other belong to the same overload.
@@ -29,14 +29,13 @@ pub(super) struct Pace {
     published: f64,
     rate: f64,
     next: Duration,
-    /// The time of the last throttled answer.
     slowed: Option<Duration>,
     /// The time at which the rate was last halved.
     halved: Option<Duration>,
-    /// The times within the last second at which the cloud answered a call that its limit admitted.
+    /// When the cloud answered the calls of the last second that its limit admitted.
     admitted: VecDeque<Duration>,
-    /// The times within the last second at which calls were really sent. A busy process wakes late
-    /// and may send several calls at once.
+    /// When the calls of the last second were really sent. A busy process wakes late and may send
+    /// several calls at once.
     sent: VecDeque<Duration>,
 }
 
@@ -69,7 +68,7 @@ impl Pace {
         self.next = slot.saturating_add(self.interval());
     }
 
-    /// Notes that a call is sent at `now`. If the last second already has as many calls as the
+    /// Records that a call is sent at `now`. If the last second already has as many calls as the
     /// published rate allows, returns the time at which the call may be sent instead.
     pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
         forget(&mut self.sent, now);
@@ -89,10 +88,10 @@ impl Pace {
         self.rate
     }
 
-    /// Lowers the rate after a throttled call, to the number of calls that were admitted within
-    /// the last second. The next slot comes when the first of these calls is more than a second
-    /// ago. If none was admitted, this process's part of the limit is unknown: halves the rate, at
-    /// most once in [`ONE_OVERLOAD`] and not below [`FLOOR`].
+    /// Lowers the rate after a throttled call, to the number of calls that were admitted within the
+    /// last second. The next slot comes a little more than a second after the first of these calls.
+    /// If no call was admitted, this process's part of the limit is unknown. Then the rate is
+    /// halved, at most once in [`ONE_OVERLOAD`] and not below [`FLOOR`].
     pub(super) fn slow_down(&mut self, now: Duration) {
         forget(&mut self.admitted, now);
         if let Some(first) = self.admitted.front() {
@@ -108,7 +107,7 @@ impl Pace {
         self.slowed = Some(now);
     }
 
-    /// Notes a call that the cloud's limit admitted: the cloud carried it out, or refused it for
+    /// Records a call that the cloud's limit admitted: the cloud carried it out, or refused it for
     /// another reason. Raises the rate by [`STEP`], up to the published rate, if no call was
     /// throttled for [`PROBE_AFTER`].
     pub(super) fn speed_up(&mut self, now: Duration) {
@@ -189,8 +188,8 @@ mod tests {
             prop_assert!(fullest_window(&arrivals) <= rate as usize);
         }
 
-        /// A busy process may wake calls late by any time, and many at once. Their network delays
-        /// differ by less than [`JITTER`].
+        /// A busy process may wake calls arbitrarily late, and many of them at once. Their network
+        /// delays differ by less than [`JITTER`].
         #[test]
         fn however_late_calls_wake_any_second_holds_no_more_than_the_rate(
             rate in 1_u32..=40,
@@ -267,7 +266,8 @@ mod tests {
         for millis in [0, 1_500, 1_550, 1_600] {
             pace.speed_up(at(millis));
         }
-        // Both throttled calls were sent before either was answered: they are one overload.
+        // Both throttled calls were sent before either was answered, so they belong to the same
+        // overload.
         pace.slow_down(at(1_650));
         pace.slow_down(at(1_660));
         assert!((pace.rate() - 3.0).abs() < 1e-9, "{}", pace.rate());

@@ -9,8 +9,8 @@ use super::credentials::Credentials;
 use crate::domain::Timestamp;
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
-/// The value of `X-TC-RequestClient`. It has an underscore, because the documentation does not
-/// allow a slash in this header.
+/// The value of `X-TC-RequestClient`. The documentation does not allow a slash in this header, so
+/// an underscore separates name and version.
 const REQUEST_CLIENT: &str = concat!("sharehook_", env!("CARGO_PKG_VERSION"));
 
 /// A request to sign.
@@ -20,7 +20,7 @@ pub(super) struct ApiRequest<'a> {
     pub(super) action: &'a str,
     pub(super) region: &'a str,
     pub(super) host: &'a str,
-    /// The body, exactly as it is sent.
+    /// The body, exactly as it is sent, because the signature covers it.
     pub(super) body: &'a [u8],
     pub(super) timestamp: Timestamp,
     /// The credentials that sign the request. `None` for the one action that takes no signature.

@@ -1,4 +1,4 @@
-//! The settings of the cloud client. The configuration has checked them.
+//! The settings of the cloud client. `config` has already checked their values.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct CloudSettings {
     pub call_timeout: Duration,
     /// The function that returns the current time.
     pub clock: Clock,
-    /// Receives the waits for the rate limit.
+    /// Called with the waits for the rate limit.
     pub waits: Option<WaitObserver>,
 }
 

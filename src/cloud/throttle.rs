@@ -19,14 +19,14 @@ use crate::domain::{CloudError, Region, ResultCode};
 /// The cloud counts calls per action and region.
 type Key = (Api, Region);
 
-/// The lock for which waiting calls queue. It lets them through one by one, first come, first
-/// served.
+/// The lock on which calls wait for their slots. It lets them through one at a time, in the order
+/// in which they came.
 type Queue = tokio::sync::Mutex<()>;
 
-/// Replaces an instant that the clock cannot represent. Later than any real deadline.
+/// Used in place of an instant that the clock cannot represent. Later than any real deadline.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
-/// Shorter waits are not reported.
+/// Waits shorter than this are not reported.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// The pace and the queue of one action in one region.
@@ -37,8 +37,8 @@ struct PacedQueue {
     waiting: usize,
 }
 
-/// Receives the waits for the rate limit that take at least a millisecond: the name of the action,
-/// and how long the call waited.
+/// A function that is called with each wait for the rate limit that takes at least a millisecond.
+/// Its arguments are the name of the action and how long the call waited.
 #[derive(Clone)]
 pub struct WaitObserver(Arc<dyn Fn(&'static str, Duration) + Send + Sync>);
 
@@ -77,16 +77,12 @@ impl Throttle {
         }
     }
 
-    /// Returns the throttle with `observer`, which receives the waits.
+    /// Returns the throttle with `observer`, which is called with the waits.
     pub(super) fn observed(self, observer: Option<WaitObserver>) -> Self {
         Self { observer, ..self }
     }
 
-    /// Waits for the next free slot, behind the calls that wait already.
-    ///
-    /// # Errors
-    /// `Throttled`, as soon as it is known that the slot is after the deadline. `DeadlinePassed` if
-    /// the deadline has passed already.
+    /// Waits for the next free slot, behind the calls that already wait.
     pub(super) async fn wait_for_slot(
         &self,
         api: Api,
@@ -205,8 +201,8 @@ impl Throttle {
     fn published(&self, api: Api) -> f64 {
         match api.service {
             Service::Lighthouse if api == describe_blueprints::API => {
-                // At most the rate that the action's own page publishes. Only tests set a rate
-                // above 20: then half of that rate.
+                // `DescribeBlueprints` gets at most the rate that its own page publishes. Only
+                // tests set a Lighthouse rate above 20. The action then gets half of that rate.
                 let most = (self.lighthouse_per_second / 2.0).max(describe_blueprints::PER_SECOND);
                 self.lighthouse_per_second.min(most)
             }
@@ -274,7 +270,8 @@ mod tests {
             took(LIST, &here)
         );
         let interval = Duration::from_millis(100);
-        // From the beginning: a busy machine may notice the first slot late.
+        // The times are measured from the beginning, because a busy machine may notice the first
+        // slot late.
         assert!(second >= interval && third >= 2 * interval);
         assert!(elsewhere < second && other < second, "others wait");
     }
@@ -406,8 +403,8 @@ mod tests {
         wait().await.unwrap();
     }
 
-    /// Calls that were sent late fill the second. So when the slot comes, it moves past the
-    /// deadline.
+    /// Calls that were sent late have filled the second. So when the slot comes, the call gets
+    /// another one, which is after the deadline.
     #[tokio::test]
     async fn a_call_does_not_sleep_past_its_deadline() {
         let throttle = Throttle::new(20.0, 10.0);

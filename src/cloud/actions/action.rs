@@ -33,8 +33,8 @@ impl Service {
     }
 }
 
-/// The purpose of a call. The class of an error depends on it: "already shared" can mean success
-/// only for a share, and a missing answer is harmless only for a read.
+/// What a call is for. The class of an error depends on it: "already shared" can mean success only
+/// if the call shares, and a lost answer is harmless only if the call reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     Share,
@@ -58,8 +58,9 @@ impl From<domain::Action> for Purpose {
     }
 }
 
-/// Serialises the parameter `Permission` of the two actions that both share and cancel. The
-/// documentation's example has the value `CANEL`, a misprint: its parameter table has `CANCEL`.
+/// Serialises the parameter `Permission` of the two actions named `ModifyImageSharePermission`. An
+/// example in the documentation has the value `CANEL`. This is a misprint: the parameter table has
+/// `CANCEL`.
 pub(super) fn permission<S: Serializer>(
     action: &domain::Action,
     serializer: S,

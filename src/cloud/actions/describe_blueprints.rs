@@ -1,6 +1,7 @@
-//! `DescribeBlueprints`: lists the Lighthouse images that the account can use, the public ones too.
-//! The entry of an image that Lighthouse made from a CVM image names the CVM image. Limits: either
-//! ids or filters, 100 ids, 10 filters of 100 values, 100 entries a page, 10 calls a second.
+//! `DescribeBlueprints`: lists the Lighthouse images that the account can use, including public
+//! ones. If Lighthouse made an image from a CVM image, the entry has the id of that CVM image.
+//! Limits: either ids or filters, 100 ids, 10 filters of 100 values, 100 entries a page, 10 calls a
+//! second.
 //! <https://www.tencentcloud.com/document/product/1103/42503>
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::domain::BlueprintId;
 
 pub const API: Api = Api::lighthouse("DescribeBlueprints");
 
-/// Maximum number of calls a second. Other Lighthouse actions allow 20.
+/// Maximum number of calls a second. The other Lighthouse actions allow 20.
 pub const PER_SECOND: f64 = 10.0;
 
 /// Selects images by ids or by filters. The API does not accept both together.
@@ -39,8 +40,8 @@ impl<'a> Blueprints<'a> {
     }
 }
 
-/// A Lighthouse image, with the fields that this program reads. All fields but the id may be
-/// absent. States and types are texts, because the cloud adds new ones.
+/// A Lighthouse image, with the fields that this program reads. All fields except the id may be
+/// absent. States and types are strings, because the cloud may add new values.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Blueprint {

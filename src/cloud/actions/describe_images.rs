@@ -18,8 +18,8 @@ pub struct Answer {
     pub image_set: Option<Vec<CvmImage>>,
 }
 
-/// A CVM image, with the fields that this program reads. All fields but the id may be absent.
-/// States and types are texts, because the cloud adds new ones.
+/// A CVM image, with the fields that this program reads. All fields except the id may be absent.
+/// States and types are strings, because the cloud may add new values.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CvmImage {

@@ -23,8 +23,8 @@ pub enum ImagesQuery {
     Filters { filters: Vec<Filter> },
 }
 
-/// A CVM image, and whether it can be made available in Lighthouse. All fields but the id may be
-/// absent. States and types are texts, because the cloud adds new ones.
+/// A CVM image, and whether it can be made available in Lighthouse. All fields except the id may be
+/// absent. States and types are strings, because the cloud may add new values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
 pub struct ImageToShare {
@@ -49,8 +49,8 @@ pub struct ImageToShare {
     pub platform: Option<String>,
     /// In the format of RFC 3339.
     pub created_time: Option<String>,
-    /// Whether the image can be made available in Lighthouse. Decide by this field, not by the
-    /// reason, which is localised text.
+    /// Whether the image can be made available in Lighthouse. Check this field rather than
+    /// `unshareable_reason`, which is localised text.
     pub is_shareable: Option<bool>,
     /// Why the image cannot be made available in Lighthouse. Empty if it can.
     pub unshareable_reason: Option<String>,

@@ -1,6 +1,7 @@
-//! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse of the same
-//! account and region, or takes it away from there. Limits: the image's `IsShareable` must be true;
-//! 20 calls a second. CVM has an action of the same name, which shares images with accounts.
+//! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse, in the same
+//! account and region, or makes it unavailable there again. Limits: the image's `IsShareable` must
+//! be true; 20 calls a second. CVM has an action of the same name, which shares images with
+//! accounts.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +25,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Returns the id of the blueprint that Lighthouse made from the image. `None` if the answer
-    /// has no valid id. An invalid id is no error, because the write has succeeded and the list of
-    /// blueprints also has the id.
+    /// Returns the id of the blueprint that Lighthouse made from the image, or `None` if the answer
+    /// has no valid id. An invalid id is not an error: the write has succeeded, and the id can
+    /// still be found in the list of blueprints.
     pub fn blueprint(&self) -> Option<BlueprintId> {
         self.blueprint_id.as_deref()?.parse().ok()
     }

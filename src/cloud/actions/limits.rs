@@ -1,5 +1,5 @@
-//! Checks a request, before it is sent, against the limits that the documentation publishes. In:
-//! the parts of the request. Out: nothing, or the limit that the request exceeds.
+//! Checks a request against the limits that the documentation publishes, before the request is
+//! sent. In: the parts of the request. Out: nothing, or the limit that the request exceeds.
 
 use serde::Serialize;
 

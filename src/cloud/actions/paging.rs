@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Api, Limit};
 
-/// Entries per page: the maximum of the paged actions.
+/// Number of entries per page. This is the most that the paged actions allow.
 const PAGE_LIMIT: u32 = 100;
-/// Maximum number of pages: 20 000 entries, far more than any quota of images or shares.
+/// Maximum number of pages. Together they hold 20 000 entries, far more than any quota of images or
+/// shares.
 const MAX_PAGES: usize = 200;
 
 /// A query that selects the entries of a paged list.
@@ -68,14 +69,15 @@ impl<Q: Query> Action for Paging<Q> {
     }
 }
 
-/// The answer: one page of a list. Each action uses another name for the field with the entries.
+/// One page of a list, as an action returns it. The field that contains the entries has a different
+/// name in each action.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Page<T> {
     /// The entries, in the server's order.
     #[serde(rename = "BlueprintSet", alias = "ImageSet")]
     #[serde(alias = "BlueprintShareAcrossAccountInfoSet")]
     pub(super) items: Option<Vec<T>>,
-    /// The number of entries of the whole list, if the answer has it.
+    /// The number of entries in the whole list, if the answer has it.
     #[serde(rename = "TotalCount")]
     pub(super) total: Option<u64>,
 }
@@ -86,10 +88,10 @@ pub enum PagingError {
     /// The list has too many pages.
     #[error("the list has more than {MAX_PAGES} pages")]
     Endless,
-    /// A page has entries, but no new one.
+    /// A page has entries, but earlier pages already had all of them.
     #[error("a page contains only entries of earlier pages")]
     Repeating,
-    /// A page is empty, and the list has more entries.
+    /// A page is empty, although the list has more entries.
     #[error("a page is empty although the list has more entries")]
     Incomplete,
 }
@@ -100,7 +102,7 @@ pub struct Pager<T> {
     seen: BTreeSet<String>,
     offset: u64,
     pages: usize,
-    /// The total in the previous page.
+    /// The total that the previous page reported.
     total: Option<u64>,
 }
 
@@ -119,10 +121,10 @@ impl<T> Default for Pager<T> {
 impl<T> Pager<T> {
     /// Adds a page. Returns the offset of the next page, or `None` if the list is complete.
     ///
-    /// The offset grows by the number of entries received, not by the requested page size: a server
-    /// may send smaller pages. If the total has become smaller, forgets all entries and returns 0,
-    /// so that the caller reads the list again: when an entry of an earlier page is removed, an
-    /// unread entry moves to that page.
+    /// The offset grows by the number of entries received rather than by the requested page size,
+    /// because a server may send smaller pages. If the total has become smaller, this method
+    /// forgets all entries and returns 0, so that the caller reads the list again. This is needed
+    /// because an unread entry moves to an earlier page when an entry of that page is removed.
     pub fn take(
         &mut self,
         page: Page<T>,

@@ -1,6 +1,6 @@
 //! `ShareBlueprintAcrossAccounts` and `CancelShareBlueprintAcrossAccounts`: shares a Lighthouse
-//! custom image with root accounts, or stops sharing it. The answer names no account. Limits: 10
-//! accounts, the image's state must be NORMAL, 20 calls a second.
+//! custom image with root accounts, or stops sharing it. The answer does not name the accounts.
+//! Limits: 10 accounts, the image's state must be NORMAL, 20 calls a second.
 //! <https://cloud.tencent.com/document/api/1207/101339>
 
 use serde::Serialize;
@@ -11,14 +11,14 @@ use crate::domain::{self, AccountId, BlueprintId};
 /// Maximum number of accounts in one call.
 pub const MAX_ACCOUNTS: usize = 10;
 
-/// The request. The two actions take the same parameters.
+/// The request of either action. Both take the same parameters.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
     pub blueprint_id: &'a BlueprintId,
     /// 1 to [`MAX_ACCOUNTS`] accounts.
     pub account_ids: &'a [AccountId],
-    /// Decides which of the two actions is called.
+    /// Selects which of the two actions is called.
     #[serde(skip)]
     pub action: domain::Action,
 }

@@ -1,7 +1,7 @@
 //! Caches the credentials in use. In: a chain of sources, and access to remote sources. Out: the
-//! credentials of the last successful look-up. Looks them up again shortly before they expire,
-//! after five minutes if they have no expiry (on SCF for every call), and when the cloud refuses
-//! them. Concurrent callers share one look-up and its failure.
+//! credentials of the last successful look-up. Looks them up again shortly before they expire, and
+//! when the cloud refuses them. Credentials without an expiry are looked up again after five
+//! minutes, and on SCF for every call. Concurrent callers share one look-up and its failure.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ const EARLY: SignedDuration = SignedDuration::from_secs(300);
 /// Age at which the cache looks up credentials without an expiry again: an operator may have
 /// replaced them in their file.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
-/// Minimum time between two look-ups of credentials that are about to expire. A look-up after a
-/// refusal by the cloud does not wait.
+/// Minimum time between two look-ups of credentials that are about to expire. After the cloud has
+/// refused the credentials, the cache does not wait.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 type Loaded = Result<Arc<Credentials>, CredentialsError>;
@@ -41,8 +41,9 @@ pub(crate) struct CredentialCache {
 #[derive(Debug, Default)]
 struct Slot {
     current: Option<Arc<Credentials>>,
-    /// Number of finished look-ups plus number of replaced keys. A change shows a caller that
-    /// `last` is newer than what it knows.
+    /// Increases when a look-up finishes, when the key is replaced, and when
+    /// [`CredentialCache::look_again`] is called. A caller that remembers an older number knows
+    /// that `last` is newer.
     looks: u64,
     /// Result of the last look-up.
     last: Option<Loaded>,
@@ -95,11 +96,11 @@ impl CredentialCache {
         Ok(())
     }
 
-    /// Makes the next call look the credentials up again. If that fails, they stay in use while they
-    /// are valid.
+    /// Makes the next call look the credentials up again. If the look-up fails, the cached
+    /// credentials stay in use while they are valid.
     pub(crate) fn look_again(&self) {
         let mut slot = self.slot.lock();
-        // As in `replace_key`: a look-up that began before is repeated.
+        // As in `replace_key`, a look-up that has already begun is repeated.
         slot.looks = slot.looks.wrapping_add(1);
         slot.last = None;
         slot.outdated = true;
@@ -154,8 +155,8 @@ impl CredentialCache {
         }
     }
 
-    /// Looks the credentials up. `looks` is the number of look-ups that the caller knows to be
-    /// finished. If another look-up has finished since, returns its result.
+    /// Looks the credentials up. `looks` is the value of [`Slot::looks`] that the caller saw. If
+    /// another look-up has finished since then, returns the result of that look-up.
     async fn look_up_once(&self, looks: u64) -> Loaded {
         let _looking = self.looking.lock().await;
         {
@@ -170,14 +171,14 @@ impl CredentialCache {
             let loaded = self.chain.load(&self.remote).await.map(Arc::new);
             let mut slot = self.slot.lock();
             if slot.looks != looks {
-                // The key was replaced during this look-up.
+                // `replace_key` or `look_again` was called during this look-up.
                 continue;
             }
             slot.looks = slot.looks.wrapping_add(1);
             slot.last = Some(loaded.clone());
             if let Ok(credentials) = &loaded {
-                // A source may return credentials that are about to expire. Do not ask it for every
-                // call.
+                // A source may return credentials that are about to expire. `PAUSE` prevents a
+                // look-up for every call.
                 let now = self.remote.now();
                 slot.next_look = now.checked_add(PAUSE).ok();
                 slot.found_at = Some(now);

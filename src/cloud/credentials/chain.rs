@@ -26,8 +26,8 @@ pub(crate) type KeyPair = (SecretString, SecretString);
 #[derive(Clone)]
 pub struct CredentialChain {
     environment: Environment,
-    /// The configured key: an account's own, or the process's key if it is read from a secret in
-    /// AWS. Its source tells which. [`CredentialChain::replace_key`] replaces it.
+    /// The configured key. It is an account's own key, or the process's key if that is read from a
+    /// secret in AWS; `source` says which. [`CredentialChain::replace_key`] replaces it.
     key: Option<Arc<RwLock<Credentials>>>,
     role: Option<Session>,
 }
@@ -65,8 +65,8 @@ impl CredentialChain {
         self.keyed(CredentialSource::Account, account, key)
     }
 
-    /// Uses `key` instead of the id and the key in the process's variables. The variables for a
-    /// token and for a role count as they do beside an id and a key in variables.
+    /// Uses `key` instead of the id and the key in the process's variables. Variables that contain
+    /// a token or name a role have the same effect as beside an id and a key in variables.
     ///
     /// # Errors
     /// Those of [`CredentialChain::with_key`].
@@ -111,7 +111,7 @@ impl CredentialChain {
 
     /// Returns the configured key or, without one, the first credentials found. If a role is set,
     /// assumes it with these credentials and returns the credentials of the role. If that fails
-    /// with the keys of a function's environment, tries the keys of an invocation.
+    /// with the keys of a function's environment, tries again with the keys of an invocation.
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let configured = self.key.as_ref().map(|key| key.read().clone());
         let base = match configured {
@@ -154,8 +154,8 @@ impl CredentialChain {
         self.environment.must_not_cache()
     }
 
-    /// Notes that the cloud refused `used`, so that newer credentials of an invocation can replace
-    /// them.
+    /// Records that the cloud refused `used`, so that newer credentials of an invocation can
+    /// replace them.
     pub(super) fn refused(&self, used: &Credentials) {
         self.environment.invocation_credentials.refused(used);
     }
@@ -365,7 +365,7 @@ mod tests {
             (&[], (SDK, "[default]\nHUSH-HUSH\n"), "line 2"),
             (&[], (TCCLI, "{\"secretKey\":\"HUSH-HUSH\",}"), "not JSON"),
             (&[("TCCLI_PROFILE", "../../etc/x")], good, "profile"),
-            // A place that a variable names is not replaced by a later one.
+            // If a variable names a file, the look-up does not continue with a later source.
             (
                 &[("TENCENTCLOUD_CREDENTIALS_FILE", "/nope")],
                 good,

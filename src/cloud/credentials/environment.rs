@@ -1,5 +1,5 @@
-//! The local input of the sources of credentials: the process's variables, files, and the
-//! credentials of invocations. Does no network I/O.
+//! The local inputs of the credential sources: the process's variables, files, and the credentials
+//! of invocations. Does no network I/O.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -28,8 +28,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Creates the input. Keeps the variables that are not empty and have a prefix that the sources
-    /// use.
+    /// Keeps the variables that are not empty and have a prefix that the sources use.
     pub(super) fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,
@@ -90,7 +89,7 @@ impl Environment {
 }
 
 /// Reads the first 64 KiB of a file and one more byte, so that the caller can detect a larger file.
-/// Refuses a pipe and a device, because opening or reading them may not end.
+/// Refuses pipes and devices, because opening or reading them may never end.
 pub(super) fn read_small_file(path: &Path) -> io::Result<String> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is a directory, a pipe or a device"));

@@ -23,8 +23,8 @@ pub enum CredentialsError {
         /// The problem. Contains no secret.
         problem: String,
     },
-    /// A source of temporary credentials could not be reached, did not answer, or answered with an
-    /// error that may pass. A later look-up may succeed.
+    /// A source of temporary credentials could not be reached, did not answer, or answered with a
+    /// temporary error. A later look-up may succeed.
     #[error("cannot get the credentials of {place}: {problem}")]
     Unreachable {
         /// The address or the role whose credentials were requested.
@@ -37,7 +37,7 @@ pub enum CredentialsError {
     /// The caller's deadline passed.
     #[error("the deadline passed during the look-up of the credentials{}", before(unanswered.as_deref()))]
     OutOfTime {
-        /// The service that had not answered yet, if one was asked.
+        /// The service that had not answered yet, if the look-up was waiting for one.
         unanswered: Option<String>,
     },
 }
@@ -88,12 +88,13 @@ impl From<CredentialsError> for CloudError {
 }
 
 impl CredentialsError {
-    /// Returns the error of a call whose credentials the cloud refused with `refusal` and which has
-    /// no newer ones for the reason `self`. The call had no effect.
+    /// Returns the error of a call that the cloud refused with `refusal`, if `self` is the reason
+    /// why there are no newer credentials. The call had no effect.
     pub(in crate::cloud) fn after(self, refusal: CloudError) -> CloudError {
         if matches!(self, Self::OutOfTime { .. }) {
-            // The call was sent, so its error must not be `DeadlinePassed`: the caller would not
-            // record the call. Newer credentials may exist, so the caller can repeat it.
+            // The call was sent, so its error must not be `DeadlinePassed`: with that code, the
+            // caller would not record the call. Newer credentials may exist, so the caller can
+            // repeat the call.
             return CloudError {
                 message: format!("{}; {self}", refusal.message),
                 class: ErrorClass::NotSent,

@@ -47,17 +47,17 @@ impl InvocationCredentials {
         self.0.lock().newest.clone()
     }
 
-    /// Notes that the cloud refused `used`, or that they could not assume a role. If they come from
-    /// the function's environment, the credentials of an invocation take precedence from now on:
-    /// the environment does not change while the process runs.
+    /// Records that the cloud refused `used`, or that a role could not be assumed with them. If
+    /// they come from the function's environment, the credentials of an invocation take precedence
+    /// from now on, because the environment does not change while the process runs.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
             self.0.lock().environment_refused = true;
         }
     }
 
-    /// Whether `used` come from the function's environment and an invocation's credentials replace
-    /// them.
+    /// Whether `used` come from the function's environment and an invocation has brought
+    /// credentials that replace them.
     pub(super) fn replaces(&self, used: &Credentials) -> bool {
         used.source == CredentialSource::FunctionEnvironment && self.replaces_environment()
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::error::{CredentialsError, unusable};
 use crate::domain::{Timestamp, hide_secrets};
 
-/// The length of the shortest secret that is hidden in an answer. Real keys have 32 characters or
-/// more. A shorter one is one of a test, and the answer may contain it as a word.
+/// Shorter secrets are not hidden in answers. Real keys have 32 characters or more. Only tests have
+/// shorter keys, and an answer may contain such a key as an ordinary word.
 const MIN_HIDDEN: usize = 16;
 
 /// A kind of source of credentials.

@@ -19,17 +19,12 @@ use crate::domain::is_loopback;
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
 const ENDPOINT: &str = "http://metadata.tencentyun.com";
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
-/// Time limit of a request. It is short, so that the look-up fails soon on other machines. On a CVM
-/// the service answers within milliseconds.
+/// Time limit of a request. On a CVM, the service answers within milliseconds. On other machines,
+/// the look-up must fail soon.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns the credentials of this machine's role. Adds the reason to `looked` and returns `None`
-/// if [`METADATA_ENDPOINT`] is `off`, or if [`ROLE_VARIABLE`] is not set and the service names no
-/// role or does not answer.
-///
-/// # Errors
-/// Among others: the service answers with HTTP 500 or above, or does not give the credentials of a
-/// role whose name is known.
+/// For example, the service answers with HTTP 500 or above, or it does not return the credentials
+/// of a role whose name is known.
 pub(super) async fn of_machine(
     remote: &Remote,
     environment: &Environment,
@@ -88,8 +83,8 @@ pub(super) async fn of_machine(
         }
         Ok((status, _)) => Err(failing(&place, status)),
         Err(failure) => Err(CredentialsError::Unreachable {
-            // On a machine that is no CVM, the fixed address often leads nowhere. On a CVM the
-            // service does not take this long.
+            // On a machine that is not a CVM, the fixed address often leads nowhere, and the
+            // request times out. On a CVM, the service answers long before the time limit.
             unconnected: matches!(
                 failure,
                 client::Failure::NotConnected(_) | client::Failure::Timeout(_)

@@ -1,7 +1,8 @@
 //! Finds, caches and renews credentials. In: variables, a home directory, files, remote services.
-//! Out: credentials, kept until shortly before they expire, for five minutes if they have no expiry
-//! (on SCF for one call), or until the cloud refuses them. Uses the variable names of the official
-//! SDKs, `tccli` and Terraform. To add a source, add it to `SOURCES` in `source`.
+//! Out: credentials. They are kept until shortly before they expire, or until the cloud refuses
+//! them. Credentials without an expiry are kept for five minutes, and on SCF for one call. Uses the
+//! variable names of the official SDKs, `tccli` and Terraform. To add a source, add it to `SOURCES`
+//! in `source`.
 
 mod cache;
 mod chain;

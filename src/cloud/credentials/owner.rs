@@ -14,9 +14,10 @@ use crate::domain::{AccountId, CloudError, ErrorClass};
 
 impl CredentialCache {
     /// Returns the root account of the credentials that the next call uses. Asks the token service
-    /// if neither the credentials' source nor an earlier answer names the account. After a failed
-    /// request, returns its error for a while (see `owner_slot`) before it asks again. A request
-    /// that has begun continues after `deadline`, so that a later caller finds the answer.
+    /// if neither the credentials' source nor an earlier answer names the account. If the service
+    /// fails, its error is returned for a while (see `owner_slot`) before the service is asked
+    /// again. A request that has begun continues after `deadline`, so that a later caller finds the
+    /// answer.
     pub(crate) async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         let used = self.current(deadline).await?;
         if let Some(owner) = named(&used) {
@@ -47,8 +48,8 @@ impl CredentialCache {
     }
 }
 
-/// Asks the token service about `used` and keeps its answer. Holds `asking` until then, so that
-/// concurrent callers wait for this answer.
+/// Asks the token service about `used` and keeps its answer. Holds `asking` until the answer is
+/// stored, so that concurrent callers wait for it.
 async fn ask(
     remote: Arc<Remote>,
     slot: Arc<OwnerSlot>,

@@ -1,5 +1,5 @@
 //! The last answer of the token service about the credentials in use, and how long the answer is
-//! believed. Data only: `owner` asks the token service.
+//! used. Data only: `owner` asks the token service.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use super::key::Credentials;
 use crate::domain::{AccountId, CloudError, Timestamp};
 
-/// How long an error that does not pass by itself, such as a refusal, is believed. Afterwards the
-/// token service is asked again, because an operator may have granted the permission.
+/// How long a permanent error, such as a refusal, is returned. Afterwards the token service is
+/// asked again, because an operator may have granted the permission.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
-/// How long to wait before asking the token service again after an error that may pass, such as a
+/// How long to wait before asking the token service again after a temporary error, such as a
 /// missing answer.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 

@@ -16,7 +16,7 @@ pub struct Remote {
     pub(super) client: Client,
     pub(super) sts: Endpoint,
     clock: Clock,
-    /// The peer whose answer a request waits for.
+    /// The peer whose answer is awaited, if a request is under way.
     unanswered: Mutex<Option<String>>,
 }
 

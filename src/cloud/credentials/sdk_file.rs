@@ -1,6 +1,7 @@
-//! Reads section `[default]` of the SDKs' credentials files: of `~/.tencentcloud/credentials`, then
-//! of `/etc/tencentcloud/credentials`, or only of the file that a variable names. In: the
-//! environment. Out: credentials, nothing, or the problem with a file.
+//! Reads the section `[default]` of the SDKs' credentials files. If a variable names a file, only
+//! this file is read. Otherwise `~/.tencentcloud/credentials` is read first, then
+//! `/etc/tencentcloud/credentials`. In: the environment. Out: credentials, nothing, or the problem
+//! with a file.
 
 use std::path::PathBuf;
 
@@ -9,16 +10,16 @@ use super::error::unusable;
 use super::ini;
 use super::key::{CredentialSource, Found};
 
-/// The variable that names the file to read. If it is not set, the two files of the SDKs are
-/// searched, one after the other.
+/// The variable that names the file to read. If it is not set, the SDKs' two files are searched in
+/// order.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
 /// Returns the credentials of the first file that has any. Adds files without credentials to
 /// `looked`.
 ///
 /// # Errors
-/// Among others: the file that the variable names has no credentials. A later source could have
-/// other rights.
+/// For example, the file that the variable names has no credentials. The look-up does not continue
+/// with a later source, because its credentials could have other rights.
 pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> Found {
     let named = environment.variable(FILE_VARIABLE);
     let paths: Vec<PathBuf> = match (named, &environment.home) {

@@ -9,8 +9,8 @@ use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use super::{metadata, sdk_file, sts, tccli};
 
-/// Every source that a look-up searches, in order. The role of this pod (TKE) comes before the role
-/// of the whole machine (CVM).
+/// Every source that a look-up searches, in order. The role of a pod (TKE) comes before the role of
+/// the machine that runs the pod (CVM).
 pub(crate) const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
@@ -51,8 +51,8 @@ const FUNCTION_ENVIRONMENT: Variables = Variables {
 };
 
 impl CredentialSource {
-    /// Looks for credentials in this source. If there are none, adds the places that it searched,
-    /// if any, to `looked`.
+    /// Looks for credentials in this source. If it has none, adds the places that were searched to
+    /// `looked`.
     pub(super) async fn find(
         self,
         environment: &Environment,
@@ -89,8 +89,8 @@ impl CredentialSource {
         }
     }
 
-    /// Refuses the credentials of this source if variables name a role and the source assumes none
-    /// with its credentials: without the role, calls would have all rights of the credentials.
+    /// Fails if variables name a role and this source would ignore them. Without the role, calls
+    /// would have all rights of the source's credentials.
     pub(super) fn refuse_role(self, environment: &Environment) -> Result<(), CredentialsError> {
         match self {
             Self::Environment | Self::TccliFile | Self::Account | Self::AssumedRole => Ok(()),
@@ -102,7 +102,6 @@ impl CredentialSource {
         }
     }
 
-    /// The place of the credentials, for messages.
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::Environment => "TENCENTCLOUD_SECRET_ID/TENCENTCLOUD_SECRET_KEY",
@@ -134,7 +133,8 @@ impl CredentialSource {
         self.with_token(environment, names, id, key).map(Some)
     }
 
-    /// Returns the credentials of an id and a key, with the token in the variables beside them.
+    /// Combines an id and a key with the token in one of the variables `names.tokens`, if any is
+    /// set.
     fn with_token(
         self,
         environment: &Environment,
@@ -166,8 +166,9 @@ pub(super) fn process_place() -> String {
     ENVIRONMENT.place()
 }
 
-/// Returns the credentials of the process's key if its variables refer to a secret in AWS: `key`,
-/// with the token that a variable contains, or those of the role that variables name.
+/// Returns the credentials of the process if its key is read from a secret in AWS. `key` is that
+/// key; a variable may add a token to it. If variables name a role, assumes the role with the key
+/// and returns the role's credentials.
 pub(super) async fn of_process(
     environment: &Environment,
     remote: &Remote,

@@ -24,7 +24,7 @@ const VERSION: &str = "2018-08-13";
 /// The region that the official SDKs use for this service. Roles do not belong to a region.
 const REGION: &str = "ap-guangzhou";
 const SESSION: &str = "sharehook";
-/// Lifetime of a role's credentials: the documented default, 2 hours.
+/// Lifetime of a role's credentials. This is the documented default of 2 hours.
 const SECONDS: u32 = 7_200;
 const STS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -86,7 +86,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Creates a session. `None` unless the name has 1 to 128 visible ASCII characters.
+    /// Creates a session, or returns `None` unless the name has 1 to 128 visible ASCII characters.
     pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
         let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
         right.then(|| Self {
@@ -129,8 +129,8 @@ pub(super) async fn assume(
     })
 }
 
-/// Returns the credentials of the role that TKE assigns to this pod; `None` if none of TKE's
-/// variables is set, or only `TKE_REGION`. Reads the token file at each look-up, because TKE
+/// Returns the credentials of the role that TKE assigns to this pod. Returns `None` if none of
+/// TKE's variables is set, or only `TKE_REGION`. Reads the token file at each look-up, because TKE
 /// replaces the file.
 pub(super) async fn with_web_identity(
     remote: &Remote,
@@ -238,8 +238,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Sends the call. When the cloud answers that this machine's clock is wrong, sends the call
-    /// once more with the cloud's time.
+    /// Sends the call. If the cloud answers that this machine's clock is wrong, sends the call once
+    /// more with the cloud's time.
     async fn answer(&self) -> Result<Map<String, Value>, CloudError> {
         match self.once(self.remote.now()).await {
             (Err(error), Some(theirs)) if error.class == ErrorClass::Clock => {

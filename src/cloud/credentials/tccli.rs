@@ -33,8 +33,8 @@ struct File {
 }
 
 /// Returns the credentials of the profile's file, of the role that the variables or the file name,
-/// or of the machine's role. `None` if there is no such file, or no home directory, and no variable
-/// names the profile.
+/// or of the machine's role. If no variable names the profile, returns `None` when there is no such
+/// file or no home directory.
 pub(super) async fn of_profile(
     remote: &Remote,
     environment: &Environment,
@@ -51,7 +51,8 @@ pub(super) async fn of_profile(
             "the name of a profile has only letters, digits, -, _ and ., and the value has another character",
         ));
     }
-    // A later source could have other rights than the profile.
+    // If a variable names the profile, a later source must not replace it, because it could have
+    // other rights.
     let missing = |place: String, looked: &mut Vec<String>| match named {
         None => {
             looked.push(place);
@@ -102,8 +103,8 @@ pub(super) async fn of_profile(
     in_session(remote, base, session).await.map(Some)
 }
 
-/// Returns the credentials of the role that two variables name. If they name none, returns `base`,
-/// the credentials in other variables.
+/// Returns the credentials of the role that two variables name. If they do not name a role, returns
+/// `base`, the credentials in other variables.
 pub(super) async fn of_variables(
     remote: &Remote,
     environment: &Environment,
@@ -112,7 +113,8 @@ pub(super) async fn of_variables(
     in_session(remote, base, in_variables(environment)?).await
 }
 
-/// Fails if variables name a role. `place` has the credentials that the look-up found.
+/// Fails if environment variables name a role, because the role would have no effect: the look-up
+/// has already found credentials in `place`.
 pub(super) fn refuse_role(environment: &Environment, place: &str) -> Result<(), CredentialsError> {
     match in_variables(environment)? {
         None => Ok(()),
@@ -145,8 +147,8 @@ fn in_variables(environment: &Environment) -> Result<Option<Session>, Credential
     )
 }
 
-/// Reads a role and its session name. If only one of them is set, tccli ignores the role and calls
-/// with the rights of the key. This program reports an error instead.
+/// Reads a role and its session name. If only one of them is set, tccli ignores the role and makes
+/// its calls with the rights of the key, but this function returns an error.
 fn both(
     place: &str,
     names: [&str; 2],

@@ -19,8 +19,8 @@ use tc3::parse_authorization;
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/deploy";
 const OTHER: &str = "qcs::cam::uin/100000000002:roleName/other";
 
-/// The requests that the token service received: the signer and the body of each. The metadata
-/// service answers at the same address.
+/// The signer and the body of each request that the token service received. The same server is also
+/// the metadata service.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -138,7 +138,7 @@ async fn the_role_of_the_file_or_of_the_variables_is_assumed_with_the_key_beside
         assert_eq!(found.owner.as_deref(), Some("100000000001"));
         assert_eq!(asked, [expected.map(str::to_owned)], "{variables:?}");
     }
-    // The key in the variables is used without the role in the file.
+    // If the key comes from the variables, the role in the file is ignored.
     let (found, asked) = load(&KEY, Some(roles(ROLE, "alice"))).await;
     assert_eq!((found.unwrap().secret_id.as_str(), asked.len()), ("id", 0));
 }

@@ -54,7 +54,7 @@ impl StandIn {
                 .collect();
             log.lock()
                 .push((uri.path().to_owned(), headers, body.to_vec()));
-            // Long enough for all concurrent callers to begin waiting.
+            // This is long enough for all concurrent callers to begin waiting.
             tokio::time::sleep(Duration::from_millis(30)).await;
             let mut next = next.lock();
             let (status, text) = if next.len() > 1 {

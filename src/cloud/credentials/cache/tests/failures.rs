@@ -118,7 +118,8 @@ async fn the_deadline_ends_a_look() {
         );
     }
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
-    // The machine's metadata service, to a caller whose time ran out before.
+    // A caller whose time has already run out asks the machine's metadata service. The error names
+    // the service.
     let metadata = [("SHAREHOOK_METADATA_ENDPOINT", url.as_str())];
     let chain = CredentialChain::from_disk(&variables(&metadata), None);
     let cache = CredentialCache::new(chain, Remote::nowhere());
@@ -160,8 +161,8 @@ async fn a_metadata_service_that_fails_is_asked_again_later() {
     }
 }
 
-/// Without a connection, the operator must act: the address is wrong, the network is down, or this
-/// machine is no CVM.
+/// If there is no connection, the operator must act: the address is wrong, the network is down, or
+/// this machine is not a CVM.
 #[tokio::test]
 async fn a_service_without_a_connection_is_the_operators_fault() {
     let closed = "http://127.0.0.1:9";
@@ -184,7 +185,8 @@ async fn a_service_without_a_connection_is_the_operators_fault() {
     assert_eq!(ResultCode::ConnectFailed.fault(), Fault::Operator);
 }
 
-/// The look-up that began with the old key does not store its result.
+/// The key is replaced while a look-up with the old key is running. The look-up must not store its
+/// result.
 #[tokio::test]
 async fn a_key_that_is_replaced_during_a_look_up_is_used_by_the_next_call() {
     let answers = ["old", "new"].map(|name| (200, sts_answer(name, NOW + 7_200)));

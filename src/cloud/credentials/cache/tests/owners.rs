@@ -87,7 +87,8 @@ async fn an_answer_without_an_account_names_none() {
     }
 }
 
-/// The question outlasts a caller that cannot wait for its answer.
+/// The deadline of the first caller passes while the token service is being asked. The request must
+/// continue, so that a later caller finds the answer.
 #[tokio::test]
 async fn a_short_deadline_does_not_end_the_question() {
     let sts = StandIn::start(&[identity("100000000001")]).await;
