@@ -584,8 +584,8 @@ mod tests {
         }
     }
 
-    /// The cloud refuses the token, and the file with the credentials can no longer be read. The
-    /// error must give this reason.
+    /// The cloud refuses the credentials, and their file can no longer be read. The error must give
+    /// this reason.
     #[tokio::test]
     async fn credentials_that_cannot_be_renewed_say_why() {
         let server = Server::start([refused("AuthFailure.TokenFailure")]).await;

@@ -1,5 +1,5 @@
 //! Reads files of a limited size. Takes a path and the limit. Does not rely on the size in the
-//! file's metadata: a device or a pipe has none.
+//! file's metadata, because a device or a pipe has none.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -34,8 +34,8 @@ pub fn text_at_most(path: &Path, max: u64) -> io::Result<String> {
     read.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// Refuses a path that, after links, is no plain file. Opening or reading a pipe or a device may not
-/// end.
+/// Fails unless the path leads to a plain file, directly or through links. Opening or reading a
+/// pipe or a device may never end.
 pub(super) fn plain(path: &Path) -> io::Result<()> {
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_dir() {
@@ -50,14 +50,14 @@ pub(super) fn plain(path: &Path) -> io::Result<()> {
 /// Reads a plain file of at most `max` bytes as text.
 ///
 /// # Errors
-/// As [`text_at_most`], or the path, after links, is no plain file.
+/// As [`text_at_most`], or the path does not lead to a plain file.
 pub fn plain_text_at_most(path: &Path, max: u64) -> io::Result<String> {
     plain(path)?;
     text_at_most(path, max)
 }
 
-/// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path
-/// as text, and finds other files by it.
+/// Reads the configuration file. Refuses a path that is not UTF-8, because the configuration keeps
+/// the path as text and finds other files relative to it.
 ///
 /// # Errors
 /// The path is not UTF-8, or the file cannot be read or is too large.

@@ -94,8 +94,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Reports a `preset` that is not the system of `scheme`. Only the system's own API has the
-    /// instances that its events name.
+    /// Reports a `preset` that names another system than `scheme`. Only the API of the system that
+    /// sent an event has the instance that the event names.
     pub(super) fn goes_with(&mut self, source: &RawSource, written: &RawFetch, preset: &str) {
         let scheme = source.scheme.get_ref().name();
         if scheme != preset {
@@ -129,7 +129,7 @@ impl Reader<'_> {
         written.as_ref()
     }
 
-    /// Reports a map that reads an instance although the source has no `fetch`.
+    /// Reports a map that needs a fetched instance if the source has no `fetch`.
     fn map_without_fetch(&mut self, source: &RawSource) {
         let Some(map) = source.map.as_ref() else {
             return;
@@ -153,8 +153,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the address of a system: from the variable for all systems if it is set, or else from
-    /// `own`, whose mistakes are reported at `at`.
+    /// Reads the address of a system from the variable for all systems if it is set, and otherwise
+    /// from `own`. Reports mistakes in `own` at `at`.
     pub(super) fn system_address<T>(
         &mut self,
         preset: &str,
@@ -170,8 +170,8 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the receivers that events may name: the entries of `from`, or, if there are none, the
-/// app of `fetch`.
+/// Returns the receivers that events may name. These are the entries of `from`, or the app of
+/// `fetch` if `from` is empty.
 pub(super) fn receivers(from: Vec<String>, fetch: Option<&Fetch>) -> Vec<String> {
     match fetch.and_then(Fetch::app) {
         Some(fetch) if from.is_empty() => vec![fetch.app_id.clone()],

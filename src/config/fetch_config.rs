@@ -8,8 +8,8 @@ use crate::notify::{Address, Auth};
 
 use super::secrets::Secret;
 
-/// The variable with one base URL for all systems. It replaces the address of each system by this
-/// URL, a slash and the preset's name.
+/// The variable that contains one base URL for all systems. If it is set, the address of each
+/// system is this URL, a slash and the preset's name.
 pub(super) const ENDPOINT_VAR: &str = "SHAREHOOK_FETCH_ENDPOINT";
 
 /// How the program fetches the instances of a source.
@@ -60,7 +60,7 @@ impl Fetch {
         }
     }
 
-    /// Replaces the secrets by those of `read`, which must come from the same configuration text.
+    /// Replaces the secrets with those of `read`, which must come from the same configuration text.
     pub(super) fn take_secrets(&mut self, read: Self) {
         match (self, read) {
             (Self::App(own), Self::App(read)) => own.app_secret = read.app_secret,

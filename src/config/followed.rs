@@ -12,8 +12,8 @@ pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 /// The variables with the process's own key for the cloud: the key's id and its secret.
 pub(super) const KEY_ID_VAR: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY_VAR: &str = "TENCENTCLOUD_SECRET_KEY";
-/// The variables with the token of a temporary key, as `cloud::credentials` reads them. They take no
-/// reference.
+/// The variables with the token of a temporary key, as `cloud::credentials` reads them. They must
+/// not contain a reference to a secret.
 pub(super) const TOKEN_VARS: [&str; 3] = [
     "TENCENTCLOUD_TOKEN",
     "TENCENTCLOUD_SESSION_TOKEN",
@@ -22,14 +22,15 @@ pub(super) const TOKEN_VARS: [&str; 3] = [
 /// The variables that may contain a secret although no field of the file names them.
 const UNNAMED: [&str; 3] = [KEY_ID_VAR, KEY_VAR, SEAL_KEY_VAR];
 
-/// Returns the secret in AWS to which a variable refers; `None` if it contains no such reference.
+/// Returns the secret in AWS to which a variable refers. Returns `None` if the variable contains no
+/// such reference.
 pub(super) fn in_variable(name: &str, vars: &Vars) -> Option<AwsSecret> {
     AwsSecret::parse(vars.get(name)?)
 }
 
 impl SecretRef {
-    /// For `env:NAME`, returns the reference to AWS in the variable NAME, if there is one. Returns
-    /// every other reference unchanged.
+    /// If this is `env:NAME` and the variable NAME contains a reference to AWS, returns that
+    /// reference. Returns every other reference unchanged.
     pub fn followed(self, vars: &Vars) -> Self {
         match &self {
             Self::Env(name) => in_variable(name, vars).map_or(self, Self::Aws),

@@ -1,6 +1,6 @@
-//! Words the problem of a value that was left out because it does not fit the type of its field.
-//! Takes the error of the TOML reader; returns a [`Problem`] that shows no value of the wrong type,
-//! which may be a secret.
+//! Describes the problem of a value that was left out because it does not fit the type of its
+//! field. Takes the error of the TOML reader and returns a [`Problem`]. The problem does not show a
+//! value of the wrong type, because it may be a secret.
 
 use strsim::levenshtein;
 use toml::de::Error;
@@ -11,7 +11,7 @@ pub(super) const DOCUMENTED: &str = "docs/configuration.md lists every field";
 
 const WHOLE: &str = "a whole number that is not negative, without quotes";
 
-/// What the search in `lenient.rs` did about the value that does not fit.
+/// What the search in `lenient.rs` did when a value did not fit.
 pub(super) enum LeftOut {
     /// A value was removed; the text is its TOML type.
     Value(&'static str),
@@ -22,8 +22,8 @@ pub(super) enum LeftOut {
 }
 
 impl LeftOut {
-    /// Returns the field of which the removed key is probably a misspelling, if there is one.
-    /// `name` is the key's path.
+    /// If a key was removed, returns the field that was probably meant by it. `name` is the key's
+    /// path.
     pub(super) fn meant<'e>(&self, error: &'e Error, name: &str) -> Option<&'e str> {
         let Self::Key = self else { return None };
         let (_, expected) = error.message().split_once(", expected ")?;
@@ -31,7 +31,8 @@ impl LeftOut {
     }
 }
 
-/// Rewords the error for users. Does not quote a value of the wrong type, which may be a secret.
+/// Rewords the error for users. Does not quote a value of the wrong type, because it may be a
+/// secret.
 pub(super) fn worded(
     mark: Mark,
     error: &Error,

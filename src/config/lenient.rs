@@ -1,7 +1,7 @@
 //! Reads the raw tables even if some values do not fit the types of their fields. Leaves out each
 //! such value, reports why, and reads the rest, so that the user sees all mistakes at once. Takes a
-//! text. Returns the raw tables, the problems and the values left out; or the syntax errors if the
-//! text is not TOML.
+//! text. Returns the raw tables, the problems and the values left out. If the text is not TOML,
+//! returns the syntax errors.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -31,12 +31,13 @@ pub(super) struct Unread {
     tables: Vec<Range<usize>>,
 }
 
-/// Returns the span of the stand-in for the `n`th missing field. No part of a text has it.
+/// Returns the span of the stand-in for the `n`th missing field. No part of a text has this span.
 fn stand_in(n: usize) -> Range<usize> {
     usize::MAX - n..usize::MAX - n
 }
 
-/// Whether a value stands in for a missing field, which is already reported.
+/// Returns true if the span is that of a stand-in. The field for which it stands in is already
+/// reported as missing.
 pub(super) fn is_stand_in(span: &Range<usize>) -> bool {
     span.start >= usize::MAX - MAX_LEFT_OUT
 }
@@ -64,8 +65,8 @@ impl Unread {
 /// Returns the raw tables, the problems of the values that do not fit, and the values left out.
 ///
 /// # Errors
-/// The syntax errors; or the problems so far, if a value that does not fit cannot be left out, or
-/// if [`MAX_LEFT_OUT`] values do not fit.
+/// The syntax errors if the text is not TOML. The problems found so far if a value that does not
+/// fit cannot be left out, or if [`MAX_LEFT_OUT`] values do not fit.
 pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, Unread), Problems> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -98,7 +99,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
         };
         let (name, table) = (search.name(), search.tables.first().cloned());
         let meant = left_out.meant(&error, &name);
-        // Note which field was left out. If the next pass finds it missing, that is no new problem.
+        // Remember which field was left out. If the next pass reports that it is missing, that is
+        // not a new problem.
         let field = |name: &str| (table.clone(), name.to_owned());
         let is_known = past.fields.contains(&field(search.field())) && search.missing.is_some();
         let fields: Vec<_> = [search.field()]
@@ -130,8 +132,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
 /// Returns one problem per line, because one incomplete line can cause several errors.
 fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    // An unclosed table makes later keys duplicates: drop the errors about duplicates if there are
-    // others.
+    // An unclosed table makes later keys duplicates, so errors about duplicates are dropped if
+    // there are other errors.
     let follows = |error: &&Error| error.message().starts_with("duplicate key");
     let only_duplicates = errors.iter().all(|error| follows(&error));
     let mut errors: Vec<&Error> = errors
@@ -190,8 +192,8 @@ struct Past {
 }
 
 impl Past {
-    /// Returns the table whose stand-in has this span. An error at a stand-in means that it does
-    /// not fit the field's type; then the table is left out.
+    /// Returns the table whose stand-in has this span. An error at a stand-in means that the
+    /// stand-in does not fit the type of the missing field. The caller then leaves out the table.
     fn incomplete(&self, span: &Range<usize>) -> Option<Range<usize>> {
         let n = usize::MAX - span.start;
         self.completed
@@ -290,7 +292,8 @@ impl Search<'_> {
         format!("[{}]", index + before)
     }
 
-    /// Returns the array and the start of the found value, if the value is an element.
+    /// If the found value is an element of an array, returns the array's path and the start of the
+    /// element.
     fn element(&self) -> Option<(String, usize)> {
         let (number, array) = self.path.split_last()?;
         let is_element = number.starts_with('[');

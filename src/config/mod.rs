@@ -55,7 +55,8 @@ impl Config {
     /// `fetched` contains the secrets in AWS to which `text` and `vars` refer.
     ///
     /// # Errors
-    /// Every mistake. Its field is file and line, or the variable that contains the mistake.
+    /// All mistakes. The field of each problem is the file and line, or the variable, that contains
+    /// the mistake.
     pub fn read(
         file: &str,
         text: &str,

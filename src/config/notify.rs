@@ -100,9 +100,9 @@ impl Reader<'_> {
         on
     }
 
-    /// Returns the sources that the table names. An app can send only for a source with that app in
-    /// its `fetch`, so with the preset of an app the default is every such source. With any other
-    /// preset, an empty list means all sources.
+    /// Returns the sources that the table names. An app can send only for a source that has this
+    /// app in its `fetch`. If the preset is that of an app, the default is therefore every such
+    /// source. With any other preset, an empty list means all sources.
     fn sources_of(
         &mut self,
         raw: &RawNotify,

@@ -79,7 +79,7 @@ impl Reader<'_> {
     }
 
     /// Returns the AWS credentials of the process. The region comes from the address, or else from
-    /// `AWS_REGION`. For a command that sends nothing, a stand-in replaces what is missing.
+    /// `AWS_REGION`. For a command that sends nothing, a stand-in replaces missing values.
     fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
         let stand_in = self.secrets.stand_in().map(|text| text.expose_secret());
         let var = |name: &str| {

@@ -347,8 +347,9 @@ pub(super) struct RawSource {
     /// The handshake that this source answers, for a sender that requires one.
     #[cfg_attr(test, schemars(with = "Option<Handshake>"))]
     pub(super) handshake: Option<Spanned<Handshake>>,
-    /// The HTTP status of answers. `status`: it shows the outcome of the delivery. `accepted`: it
-    /// is 200 also for a denied, invalid or unreadable delivery. The default depends on the scheme.
+    /// The HTTP status of answers. With `status`, it shows the outcome of the delivery. With
+    /// `accepted`, it is 200 even for a denied, invalid or unreadable delivery. The default depends
+    /// on the scheme.
     #[cfg_attr(test, schemars(with = "Option<Replies>"))]
     pub(super) replies: Option<Spanned<Replies>>,
     /// How long a sender waits for an answer, as in 2s; at most [limits] seconds. After this time the answer

@@ -22,12 +22,12 @@ pub(super) struct RawNotify {
     /// The receiving system and its API.
     #[cfg_attr(test, schemars(with = "Preset"))]
     pub(super) preset: Spanned<Preset>,
-    /// The outcomes of which the target is notified. The default is all, or for a ticket system all that
-    /// belong to a ticket.
+    /// The outcomes that are reported to the target. The default is all, or, for a ticket system,
+    /// all that belong to a ticket.
     #[cfg_attr(test, schemars(with = "Option<Vec<schema::NoticeName>>"))]
     pub(super) on: Option<Vec<Spanned<String>>>,
-    /// The sources of whose requests the target is notified. The default is every source, or with the
-    /// preset of an app every source with that app in `fetch`.
+    /// The sources whose requests are reported to the target. The default is every source. With the
+    /// preset of an app, it is every source that has this app in `fetch`.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(super) sources: Vec<Spanned<String>>,

@@ -1,5 +1,5 @@
-//! The [`Reader`]: the file's path, the variables and the mistakes found so far, while the
-//! configuration is read. Its methods read one value each and report its mistakes.
+//! The [`Reader`], which holds the file's path, the variables and the mistakes found so far while
+//! the configuration is read. Each of its methods reads one value and reports the value's mistakes.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -82,12 +82,13 @@ impl Reader<'_> {
         });
     }
 
-    /// Reports a problem that a type found in a value, behind a prefix such as `report.to: `.
+    /// Reports a problem that a type found in a value. Puts `prefix`, such as `report.to: `, before
+    /// the text of the problem.
     pub(super) fn found<W>(&mut self, prefix: &str, at: &Spanned<W>, found: Problem) {
         self.problem(at, format!("{prefix}{}", found.problem), found.remedy);
     }
 
-    /// Returns the value that was read, or reports its problem at `at`.
+    /// Returns the value in `read`, or reports its problem at `at`.
     pub(super) fn read<T, W>(
         &mut self,
         prefix: &str,
@@ -175,7 +176,8 @@ impl Reader<'_> {
         self.certificates("ca_file", written, read_roots)
     }
 
-    /// Returns what `read` makes of a PEM file. Empty if no file is named or it cannot be read.
+    /// Returns the certificates that `read` finds in a PEM file. Returns none if no file is named
+    /// or the file cannot be read.
     fn certificates<T>(
         &mut self,
         what: &str,
@@ -211,7 +213,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns a secret that a field names, except the key of an owner account: see `cloud_key`.
+    /// Returns the secret that a field names. For the key of an owner account, use `cloud_key`.
     pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
         self.secret_or_stand_in(whose, written, false)
     }
@@ -222,7 +224,7 @@ impl Reader<'_> {
     }
 
     /// Returns the process's key for the cloud if at least one of its two variables contains a
-    /// reference. A key that the variables contain themselves is read later, with the other
+    /// reference. If the variables contain the key itself, it is read later, with the other
     /// credentials of the process.
     pub(super) fn process_key(&mut self) -> Option<CloudKey> {
         self.refuse_token_references();
@@ -247,7 +249,8 @@ impl Reader<'_> {
         id.zip(key)
     }
 
-    /// Reports a reference in a variable beside the process's key: it would be sent as the token.
+    /// Reports a reference to a secret in one of [`TOKEN_VARS`], which are used together with the
+    /// process's key. Otherwise the text of the reference would be sent as the token.
     fn refuse_token_references(&mut self) {
         let calls_cloud = match self.secrets {
             SecretValues::Configured(_) => true,
@@ -317,8 +320,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a secret at a start or a reload. Refuses a pipe, because these readings have no time
-    /// limit; those of a delivery have one.
+    /// Reads a secret when the process starts or reloads its configuration. Refuses a pipe, because
+    /// these reads have no time limit. The reads for a delivery have one.
     fn read_now(&self, reference: &SecretRef, fetched: &AwsSecrets) -> Result<Secret, SecretError> {
         if let SecretRef::File(path) = reference {
             let path = self.root.join(path);

@@ -33,7 +33,7 @@ impl Config {
         self.secrets.keys().filter(|one| one.can_change())
     }
 
-    /// Reads again a secret whose value can change. `fetched` has those in AWS.
+    /// Reads again a secret whose value can change. `fetched` contains the secrets in AWS.
     ///
     /// # Errors
     /// Those of [`SecretRef::resolve`].
@@ -43,7 +43,7 @@ impl Config {
         fetched: &AwsSecrets,
     ) -> Result<Secret, SecretError> {
         let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));
-        // A variable cannot change.
+        // The variables are not needed, because a secret in a variable cannot change.
         secret.resolve(root, &Vars::new(), fetched)
     }
 
@@ -52,8 +52,9 @@ impl Config {
         self.changing_secrets().next().is_some()
     }
 
-    /// Groups the secrets that can change by what must be replaced together: the id and the secret
-    /// of a key for the cloud. Every other secret is a group of its own.
+    /// Groups the secrets that can change so that the secrets in one group are replaced together.
+    /// The id and the secret of a key for the cloud form a group. Every other secret has a group of
+    /// its own.
     pub fn changing_groups(&self) -> Vec<BTreeSet<SecretRef>> {
         let accounts = self.cloud.accounts.iter();
         let keys = accounts.filter_map(|account| account.key.as_ref());
@@ -66,7 +67,7 @@ impl Config {
         let mut groups: Vec<BTreeSet<SecretRef>> = Vec::new();
         for pair in keys.chain(alone) {
             let mut group = BTreeSet::from(pair);
-            // Two keys may share a half.
+            // Two keys may have the id or the secret in common. All of them then form one group.
             let (shared, others) = groups
                 .into_iter()
                 .partition::<Vec<_>, _>(|other| !other.is_disjoint(&group));

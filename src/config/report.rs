@@ -1,7 +1,7 @@
 //! Reads `[report]`: the language, and where and how often sweeps publish the report. Takes the raw
 //! table, returns a [`ReportConfig`], and reports mistakes. Also refuses a place, from the file or
-//! from the command line, inside the journal, its index or the policies, or over a file that the
-//! configuration names.
+//! the command line, that is inside the journal, its index or the policy directory, or where the
+//! report would overwrite a file that the configuration names.
 
 use std::path::Path;
 use std::time::Duration;

@@ -24,8 +24,9 @@ use super::vars::Vars;
 
 /// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
-/// The variable with the index's place. It is a mistake unless `SHAREHOOK_JOURNAL` is set too. If
-/// `SHAREHOOK_JOURNAL` is set, the index in the file is ignored: it belongs to the file's journal.
+/// The variable for the index's place. Setting it is a mistake unless `SHAREHOOK_JOURNAL` is set
+/// too. If `SHAREHOOK_JOURNAL` is set, the index in the file is ignored, because it belongs to the
+/// file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
 /// The permitted values of `limits.body_bytes`.
@@ -195,7 +196,7 @@ impl Reader<'_> {
         text: &str,
         at: Option<&Spanned<RawJournal>>,
     ) -> Option<JournalLocation> {
-        // A stand-in for a missing field: that the place is missing is already reported.
+        // An empty text is a stand-in for a missing field, which is already reported.
         if text.is_empty() && self.unread.has("journal.place") {
             return None;
         }
@@ -249,8 +250,8 @@ impl Reader<'_> {
     }
 
     /// Returns how long before a share's expiry the notification `expiring` is sent. Reports the
-    /// setting if no target asks for this notification, unless a target was not read fully and so
-    /// may ask.
+    /// setting if no target subscribes to this notification. A target that was not read fully may
+    /// subscribe, so nothing is reported then.
     fn notice(
         &mut self,
         raw: &RawLimits,
@@ -269,7 +270,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns why the index cannot be at `index`, with the remedy. `place`: the journal's place.
+/// Returns why the index cannot be at `index`, and the remedy. `place` is the journal's place.
 fn wrong_index(
     index: &JournalLocation,
     place: Option<&JournalLocation>,
@@ -297,7 +298,7 @@ fn wrong_index(
     None
 }
 
-/// Removes repeated problems: several tables can read one variable.
+/// Removes repeated problems, which occur because several tables can read the same variable.
 fn each_once(problems: Vec<Problem>) -> Vec<Problem> {
     let mut once: Vec<Problem> = Vec::new();
     for problem in problems {

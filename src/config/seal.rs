@@ -20,8 +20,9 @@ const DEFAULT_NAME: &str = "sharehook-journal";
 const DEFAULT_EVERY: &str = "1h";
 
 impl Reader<'_> {
-    /// Reads the table. Returns `None` after a mistake, if a journal in a bucket or in memory has
-    /// no key, or if this command does not need the key and did not read it.
+    /// Reads the table. Returns `None` after a mistake. Also returns `None` if a journal in a
+    /// bucket or in memory has no key, or if this command does not need the key and did not read
+    /// it.
     pub(super) fn seal(
         &mut self,
         raw: &RawSeal,

@@ -29,7 +29,7 @@ pub enum SecretRef {
 pub struct Secret {
     /// The reference that names the secret.
     pub reference: SecretRef,
-    /// The version of a value in AWS, as its store names it. `None` for a value elsewhere.
+    /// The version of the value, as the store in AWS names it. `None` if the value is not in AWS.
     pub version: Option<String>,
     /// The value.
     pub text: SecretString,
@@ -41,10 +41,10 @@ impl Secret {
         self.text.expose_secret()
     }
 
-    /// Returns the secret.
+    /// Returns the secret if no white space surrounds it.
     ///
     /// # Errors
-    /// `WhiteSpace`.
+    /// `WhiteSpace` if it begins or ends with white space.
     pub(super) fn trimmed(self) -> Result<Self, SecretError> {
         let text = self.expose_secret();
         match text.trim() == text {
@@ -77,7 +77,8 @@ pub struct AwsSecret {
     pub store: AwsStore,
     /// The name or ARN of a secret, or the name of a parameter.
     pub id: String,
-    /// The field to use of a secret that is a JSON object. `None`: use the whole text.
+    /// The field to use if the secret is a JSON object. `None` means that the whole text is the
+    /// secret.
     pub field: Option<String>,
 }
 
@@ -121,14 +122,14 @@ pub(super) type Secrets = BTreeMap<SecretRef, Secret>;
 pub(super) enum SecretValues<'a> {
     /// Variables and files contain the values, and these secrets were fetched from AWS.
     Configured(&'a AwsSecrets),
-    /// These secrets contain the values; they were read before.
+    /// The values were read before and are in these secrets.
     Known(&'a Secrets),
     /// This text replaces every secret except the key of seals. The key of seals is left out if it
     /// is in AWS or in a variable that `[seal] key` names. For commands that need no real secret.
     StandIn(&'a SecretString),
     /// As `Configured`, for commands that change nothing: `stand_in` replaces a secret that cannot
-    /// be read. Only the key of seals is left out instead, if it cannot be read from AWS or from a
-    /// variable.
+    /// be read. The key of seals has no stand-in: it is left out if it cannot be read from AWS or
+    /// from a variable.
     OrStandIn {
         fetched: &'a AwsSecrets,
         stand_in: &'a SecretString,
@@ -162,7 +163,7 @@ pub enum FetchError {
     /// The extension did not become ready in time.
     #[error("AWS's secrets extension is not ready")]
     NotReady,
-    /// The extension has not answered in the time that a delivery waits.
+    /// The extension did not answer within the time that a delivery waits.
     #[error("AWS's secrets extension did not answer in time")]
     Late,
     /// The extension sent no complete answer.
@@ -237,7 +238,7 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("{0} cannot be read: {1}")]
     UnreadableFile(String, io::Error),
-    /// The file could not be read in the time that a delivery waits.
+    /// The file could not be read within the time that a delivery waits.
     #[error("{0} could not be read in time")]
     Late(String),
     /// The variable, the file or the secret in AWS contains a reference that is not followed there.
@@ -252,7 +253,7 @@ pub enum SecretError {
     /// The secret in AWS could not be fetched.
     #[error("{0}: {1}")]
     NotFetched(AwsSecret, FetchError),
-    /// The program did not fetch this secret in AWS, because the command fetches none.
+    /// The secret is in AWS, and this command does not fetch secrets.
     #[error("{0}: this command does not fetch secrets")]
     NeverFetched(AwsSecret),
 }
@@ -372,9 +373,10 @@ impl SecretRef {
     }
 }
 
-/// Whether a text is a reference instead of a secret: one of this program's, also if it is
-/// misspelt or has no valid name, an ARN, or one that CloudFormation or Azure should have replaced.
-/// Such a text is no secret, because templates and consoles show it.
+/// Returns true if a text is a reference instead of a secret. It may be a reference of this
+/// program, even one that is misspelt or has no valid name, an ARN, or a reference that
+/// CloudFormation or Azure should have replaced. Such a text cannot be a secret, because templates
+/// and consoles show it.
 pub(super) fn is_reference(text: &str) -> bool {
     const BEGINNINGS: [&str; 4] = ["arn:aws", "{{resolve:", "@microsoft.keyvault(", "aws-ssm:"];
     let text = text.trim_start().to_ascii_lowercase();

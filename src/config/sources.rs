@@ -152,7 +152,8 @@ impl Reader<'_> {
         texts(&source.events)
     }
 
-    /// Returns how deliveries are answered: as written, or by default as the scheme's senders need.
+    /// Returns how deliveries are answered. Settings that the file omits get the defaults of the
+    /// scheme, which depend on what its senders need.
     fn replies(&mut self, source: &RawSource, seconds: u64) -> ReplyRules {
         let scheme = source.scheme.get_ref();
         let limit = Duration::from_secs(seconds);

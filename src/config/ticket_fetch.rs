@@ -59,8 +59,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Reports a map that does not read fetched tickets. A map gets `{event, instance}` here, and
-    /// `zendesk-ticket` is the only shipped map for such tickets.
+    /// Reports a map that does not read fetched tickets. With `preset = "http"`, a map gets
+    /// `{event, instance}`, and `zendesk-ticket` is the only shipped map for such tickets.
     fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
         let remedy = "name zendesk-ticket, or a jq file that reads .instance; docs/senders/http.md shows one";
         let Some(map) = &source.map else {

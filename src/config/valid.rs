@@ -47,9 +47,11 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The targets of notifications, in the file's order; names are unique.
     pub notify: Vec<NotifyConfig>,
-    /// How long before a share's expiry the notification `expiring` is sent; `None`: never.
+    /// How long before a share's expiry the notification `expiring` is sent. `None` if it is never
+    /// sent.
     pub notice: Option<Span>,
-    /// How the journal is sealed. `None`: it is not sealed, or this command did not read the key.
+    /// How the journal is sealed. `None` if it is not sealed, or if this command did not read the
+    /// key.
     pub seal: Option<SealConfig>,
     /// The largest accepted body, in bytes.
     pub body_limit: usize,
@@ -74,15 +76,15 @@ pub struct Config {
     /// among them.
     pub variables: BTreeSet<String>,
     /// The places in the file of the settings whose use can fail: `journal`, `policy`,
-    /// `cloud.endpoint`, `seal.key`, `report.to`, `limits.seconds`. Lacks settings that a variable
-    /// overrides.
+    /// `cloud.endpoint`, `seal.key`, `report.to`, `limits.seconds`. Settings that a variable
+    /// overrides are not among them.
     pub marks: BTreeMap<&'static str, Mark>,
 }
 
 /// The readable part of a configuration, and the problems of the rest.
 #[derive(Debug)]
 pub struct Draft {
-    /// The configuration, with defaults in place of wrong values. If there are problems, it serves
+    /// The configuration, with defaults in place of wrong values. If there are problems, use it
     /// only to search for more of them.
     pub config: Config,
     /// Every problem, each with its place.
@@ -170,7 +172,7 @@ pub enum MapRef {
 }
 
 impl MapRef {
-    /// The map of a source that names none.
+    /// Returns the map of a source that does not name one.
     pub(super) fn native() -> Self {
         Self::Builtin("native".to_owned())
     }
@@ -224,11 +226,12 @@ pub struct NotifyConfig {
     pub subscription: Subscription,
     /// The receiving system and its API.
     pub preset: Preset,
-    /// The target's address. `None`: the address in the source's `fetch`.
+    /// The target's address. `None` if the address is that of the source's `fetch`.
     pub address: Option<Address>,
     /// How the program authenticates at the target.
     pub auth: Auth,
-    /// The operator's own template, as path and text; `None`: the template that ships.
+    /// The operator's own template, as path and text. `None` if the target uses the template that
+    /// ships.
     pub map: Option<(String, String)>,
     /// The language of the texts that people read.
     pub language: Language,
@@ -265,9 +268,10 @@ pub struct HttpConfig {
     pub strip_prefix: Option<String>,
     /// Maximum number of open connections. The limit on open files may lower it.
     pub max_connections: usize,
-    /// Who may read `/metrics`. `None`: every reader on a server, none on a function.
+    /// Who may read `/metrics`. If `None`, anyone may read it on a server, and no one on a
+    /// function.
     pub metrics: Option<MetricsAccess>,
-    /// The token that readers of `/report` send. `None`: the service does not serve `/report`.
+    /// The token that readers of `/report` send. If `None`, the service does not serve `/report`.
     pub report: Option<SecretString>,
 }
 
@@ -284,7 +288,7 @@ pub struct AccountConfig {
     pub name: String,
     /// The ARN of the role to assume, and the ARN's place in the file.
     pub role_arn: Option<(String, Mark)>,
-    /// The account's own key. `None`: the credentials of the process.
+    /// The account's own key. If `None`, the credentials of the process are used.
     pub key: Option<CloudKey>,
     /// The regions of the account; empty means all.
     pub regions: BTreeSet<String>,
@@ -340,7 +344,7 @@ impl CloudConfig {
 pub struct ReportConfig {
     /// The language of the report's texts.
     pub language: Language,
-    /// Where and how often sweeps publish the report; `None`: they do not publish it.
+    /// Where and how often sweeps publish the report. `None` if they do not publish it.
     pub published: Option<Publication>,
 }
 
@@ -360,7 +364,8 @@ pub struct SealConfig {
     pub name: String,
     /// The private key that signs seals.
     pub key: SealKey,
-    /// Minimum time between two seals. `None`, the default for a directory: there is no minimum.
+    /// Minimum time between two seals. `None` if there is no minimum, which is the default for a
+    /// directory.
     pub every: Option<Span>,
 }
 

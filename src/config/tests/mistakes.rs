@@ -24,7 +24,8 @@ fn problems_of(more: &str, variables: &[(&str, &str)]) -> Vec<String> {
     shown
 }
 
-/// Asserts that the problems are these and no others. Each of `wanted` is the beginning of one.
+/// Asserts that there are exactly as many problems as `wanted`, and that each begins with the text
+/// in `wanted`.
 fn assert_problems(more: &str, variables: &[(&str, &str)], wanted: &[&str]) {
     let found = problems_of(more, variables);
     let same = found.len() == wanted.len()
@@ -253,7 +254,7 @@ fn a_reference_in_place_of_a_secret_is_refused() {
     }
 }
 
-/// Such a secret would fail at the first message, not at `check`.
+/// Without this check, such a secret would cause an error only when the first message is sent.
 #[test]
 fn a_secret_that_cannot_be_sent_is_refused() {
     let notify = |auth: &str| {

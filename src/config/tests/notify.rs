@@ -18,7 +18,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
     let some = read("on = [\"denied\"]\nsources = [\"queue\"]").unwrap();
     let desk = &some.notify[0].subscription;
     assert!(!desk.wants(crate::domain::NoticeKind::Denied, Some(&jira)));
-    // A preset that comments on tickets gets no notification that belongs to no ticket.
+    // A preset that comments on tickets does not get notifications that belong to no ticket.
     let jira = NOTIFY
         .replace("\"webhook\"", "\"jira\"")
         .replace("secret =", "auth.basic =");
