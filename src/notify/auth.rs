@@ -11,8 +11,8 @@ use super::bot::Bot;
 use super::sigv4::AwsKey;
 use crate::domain::Timestamp;
 
-/// Minimum length of a part of a login that is hidden, in bytes. Hiding a shorter one, such as
-/// Freshservice's `X`, would make error texts unreadable.
+/// The user and the password of a login are hidden only if they have at least this many bytes.
+/// Hiding a shorter one, such as Freshservice's `X`, would make error texts unreadable.
 const MIN_PART: usize = 6;
 
 /// One way to authenticate.
@@ -35,8 +35,8 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// Returns the header that authenticates every request to the address; `None` if requests are
-    /// authenticated in another way.
+    /// Returns the header that authenticates every request to the address. Returns `None` if
+    /// requests are authenticated in another way.
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {
@@ -49,8 +49,8 @@ impl Auth {
         }
     }
 
-    /// Returns the user of a login: the text before the colon. It can be a secret, as with
-    /// Freshservice.
+    /// Returns the user of a login, which is the text before the colon. It can be a secret: at
+    /// Freshservice, for example, it is the API key.
     pub fn user(&self) -> Option<&str> {
         let Self::Basic(login) = self else {
             return None;
@@ -73,7 +73,8 @@ impl Auth {
     }
 
     /// Returns every secret, as configured and as sent, so that error texts can be cleared of them.
-    /// Of a login also its two parts, because a target may quote one of them.
+    /// For a login, also returns the user and the password, because a target may quote one of them.
+    /// Omits one that is shorter than `MIN_PART`.
     pub fn secrets(&self) -> Vec<String> {
         let own = match self {
             Self::Signed(secret)

@@ -71,8 +71,9 @@ impl Bot {
         })
     }
 
-    /// Returns the path of the bot's address, and the message's body. With a signing secret,
-    /// Feishu's body or DingTalk's path gets a signature over the time.
+    /// Returns the path of the bot's address, and the message's body. If the bot has a signing
+    /// secret, adds a signature over the time: to the body for Feishu, and to the path for
+    /// DingTalk.
     pub(super) fn signed(&self, mut body: Value, now: Timestamp) -> (String, Value) {
         let key = self.key.expose_secret();
         let signing = self.signing.as_ref().map(|secret| secret.expose_secret());
@@ -80,7 +81,8 @@ impl Bot {
             (BotKind::Feishu, signing) => {
                 let time = now.as_second().to_string();
                 if let (Some(secret), Some(body)) = (signing, body.as_object_mut()) {
-                    // Feishu uses time and secret as the key of the MAC, over an empty message.
+                    // For Feishu, the time and the secret are the key of the MAC, and the message
+                    // is empty.
                     let sign = mac(&format!("{time}\n{secret}"), "");
                     body.insert("timestamp".to_owned(), time.into());
                     body.insert("sign".to_owned(), sign.into());

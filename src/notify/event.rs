@@ -19,8 +19,8 @@ pub(crate) fn webhook_id(stream: StreamId, notice: &Notice) -> String {
     format!("{stream}-{about:06}-{on}-{notify}")
 }
 
-/// Returns a word that occurs only in the messages of this notification, to find an earlier
-/// delivery of them.
+/// Returns a word that occurs only in the messages of this notification. Searching the target for
+/// this word shows whether an earlier attempt delivered them.
 pub(crate) fn marker(webhook_id: &str) -> String {
     let digest = hex::encode(Sha256::digest(webhook_id));
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())
@@ -75,7 +75,7 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
-    // What the refusals are about, without the reasons, which can show parts of the allow-list.
+    // The kinds of refusals, without the reasons, which can show parts of the allow-list.
     let kinds = verdict.refused.iter().filter_map(|refused| refused.kind);
     let refusals: BTreeSet<&str> = kinds.map(RefusalKind::as_str).collect();
     // A share that was called off may end before its expiry.
@@ -113,7 +113,7 @@ fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult
     let mut results = state.results();
     match on {
         NoticeKind::Revoked => return state.taken_away(),
-        // Only what is still shared now, and ends.
+        // Keep only items that are shared now and that no other share keeps.
         NoticeKind::Expiring | NoticeKind::Overdue => {
             let shared = state.uncovered();
             results.retain(|one| shared.contains(&one.item) && !staying.contains(&one.item));

@@ -30,8 +30,8 @@ pub(crate) struct Message {
     /// The path below the target's address; may have a query.
     pub path: String,
     pub body: Value,
-    /// More headers. `authorization`, `host`, `content-length`, `content-type` and every header
-    /// that the program writes itself are ignored.
+    /// Additional headers. `authorization`, `host`, `content-length`, `content-type` and every
+    /// header that the program writes itself are ignored.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// A request to make first, whose answer completes the path.
@@ -43,8 +43,8 @@ pub(crate) struct Message {
     /// Whether the message goes to the delivery's `response_url` instead of the target's address.
     #[serde(default)]
     pub to_response_url: bool,
-    /// Whether a refusal of this message is only logged. Any other failure repeats the
-    /// notification.
+    /// Whether a refusal of this message is only logged. After any other failure, the notification
+    /// is sent again.
     #[serde(default)]
     pub optional: bool,
 }

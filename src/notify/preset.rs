@@ -15,7 +15,8 @@ pub enum AuthNeed {
     Header,
     /// With the AWS credentials of the process.
     Aws,
-    /// With the setting `secret`, which has the keys of a bot.
+    /// With the setting `secret`, which contains the key of a bot and, if the bot signs, its
+    /// signing secret.
     Bot(BotKind),
     /// Without a setting: the app of the source's `fetch` sends.
     App,
@@ -39,14 +40,15 @@ pub enum UserNeed {
 enum Refusal {
     /// Never: the status code shows every refusal.
     Never,
-    /// Everything but `{"ok": true}`, as Slack answers, and the plain text `ok`.
+    /// Every answer is a refusal except `{"ok": true}`, which Slack sends, the plain text `ok`, and
+    /// an empty body.
     NotOk,
-    /// `{"errors": […]}`, as GraphQL answers; a `success` that is false; or no `data`, as in a page
-    /// of a proxy.
+    /// The answer has `errors`, as in GraphQL, or a `success` that is false, or no `data`, as in a
+    /// page of a proxy.
     Errors,
-    /// A number other than 0, or no number, in the field that `code` names. A number in `gone` is
-    /// final: the receiver was removed. Any other refusal is worth a later attempt: it is a rate
-    /// limit, or an error that an operator can correct.
+    /// The field that `code` names contains a number other than 0, or no number. A number in `gone`
+    /// is final, because the receiver was removed. Any other refusal is worth a later attempt: it
+    /// is a rate limit, or an error that an operator can correct.
     Code {
         code: &'static str,
         text: &'static str,
@@ -252,7 +254,8 @@ impl Preset {
         matches!(self, Self::Slack | Self::Stepfunctions)
     }
 
-    /// Returns the refusal in an answer with a 2xx status; `None` for a success.
+    /// Returns the refusal in an answer with a 2xx status. Returns `None` if the answer means
+    /// success.
     pub fn refusal(self, body: &[u8]) -> Option<Refused> {
         let read = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         let refused = |why: Option<&Value>| {

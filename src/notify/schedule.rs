@@ -11,8 +11,8 @@ const PAUSES: [i64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 /// Maximum `Retry-After` that is honoured, in seconds.
 const MAX_RETRY_AFTER: i64 = 86_400;
 
-/// Returns when the attempt after `attempt` (counted from 1) is due; `None` after the last.
-/// `retry_after` is the receiver's `Retry-After` in seconds.
+/// Returns when the attempt after `attempt` is due, or `None` if `attempt` was the last. Attempts
+/// are counted from 1. `retry_after` is the receiver's `Retry-After` in seconds.
 pub(crate) fn next_attempt(
     attempt: u32,
     failed_at: Timestamp,

@@ -62,8 +62,8 @@ impl Template {
         })
     }
 
-    /// Returns the messages of an event, in order; none if the template does not notify of this
-    /// event.
+    /// Returns the messages of an event, in order. Returns none if the template does not notify of
+    /// this event.
     pub(crate) fn messages(
         &self,
         event: &Value,
