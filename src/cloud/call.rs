@@ -1,6 +1,6 @@
 //! Sends one call: waits for the rate limit, checks the published limits, signs, sends, and reads
-//! the answer. In: an action's request. Out: its answer or error. Repeats a call only if the cloud
-//! refused it before acting: once after correcting the clock, and once after renewing the
+//! the answer. Takes an action's request and returns its answer or error. Repeats a call only if
+//! the cloud refused it before acting: once after correcting the clock, and once after renewing the
 //! credentials. In all other cases, the caller decides whether to repeat the call.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! The program's HTTP client. In: an address, headers, a body and a time limit. Out: status and
-//! bytes, or the stage at which the request failed. Does not repeat requests or follow redirects;
-//! knows no signatures and no error codes of the cloud.
+//! The program's HTTP client. Takes an address, headers, a body and a time limit; returns the
+//! status and bytes of the answer, or the stage at which the request failed. Does not repeat
+//! requests or follow redirects. Knows nothing about signatures and the cloud's error codes.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -73,10 +73,8 @@ pub(crate) fn http_client_for(
     Ok(builder.build().map_err(|error| failed(&error))?)
 }
 
-/// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// The server answered with a status other than 200.
     #[error("the server answered HTTP {0}")]
     Status(u16),
     /// No complete answer within the size limit arrived.
@@ -93,7 +91,6 @@ pub(crate) async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchEr
     }
 }
 
-/// An HTTP answer.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub status: u16,
@@ -103,7 +100,6 @@ pub(crate) struct Incoming {
     pub body: Vec<u8>,
 }
 
-/// A request to any server.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub method: &'static str,
@@ -116,7 +112,6 @@ pub(crate) struct Outgoing {
 /// Why a request got no complete answer, by the stage at which it failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The request was not sent.
     #[error("not sent: {0}")]
     NotConnected(String),
     /// The time limit passed before the answer was complete. The request may have been sent.
@@ -126,7 +121,6 @@ pub(crate) enum Failure {
     /// the answer is not HTTP.
     #[error("no complete answer arrived: {0}")]
     Lost(String),
-    /// The answer exceeds the size limit, in bytes.
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
 }

@@ -109,7 +109,6 @@ pub(super) const TABLE: &[Group] = &[
         "name an account of the same site: images are not shared between the mainland and the international site",
         &["InvalidParameterValue.AccountIdInvalidAccountArea"],
     )),
-    // The same call can succeed later.
     always(
         Transient,
         "nothing to do for a request, which is tried again; repeat any other command; if the error persists, give the request id to the provider",
@@ -167,7 +166,6 @@ pub(super) const TABLE: &[Group] = &[
             "RequestLimitExceeded.UinLimitExceeded",
         ],
     ),
-    // Quotas.
     kept_shares(always(
         Quota,
         "cancel shares that are no longer needed, or ask the provider for a larger quota",
@@ -177,7 +175,6 @@ pub(super) const TABLE: &[Group] = &[
             "OverQuota",
         ],
     )),
-    // An operator must act.
     always(
         Operator,
         "allow the key or role in use to call the action on this image (CAM policy)",

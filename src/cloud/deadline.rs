@@ -1,5 +1,5 @@
-//! The instant until which a caller waits for a call. In: a monotonic instant of the runtime. Out:
-//! the time left. Does not know the date or the time of day.
+//! The instant until which a caller waits for a call. Takes a monotonic instant of the runtime;
+//! returns the time left. Does not know the date or the time of day.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The address of a product's API. In: settings. Out: the address, and the host exactly as it is
-//! sent and signed. Opens no connection.
+//! The address of a product's API. Takes settings; returns the address, and the host exactly as it
+//! is sent and signed. Opens no connection.
 
 use super::client::Url;
 use super::error::shown;
@@ -64,7 +64,6 @@ impl Endpoint {
     }
 }
 
-/// Returns the site's host for a product, by the product's short name.
 fn host_of(site: Site, product: &str) -> String {
     match site {
         Site::Intl => format!("{product}.intl.tencentcloudapi.com"),

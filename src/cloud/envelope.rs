@@ -1,6 +1,6 @@
-//! Opens the `Response` object in which the API wraps every answer. In: an HTTP status and an
-//! untrusted body. Out: the action's answer and its request id, or the error. Ignores the content
-//! type, because SDKs that check it mistake errors for successes.
+//! Opens the `Response` object in which the API wraps every answer. Takes an HTTP status and an
+//! untrusted body; returns the action's answer and its request id, or the error. Ignores the
+//! content type, because SDKs that check it mistake errors for successes.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,6 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// A successful answer.
 #[derive(Debug, Clone)]
 pub struct Answered<A> {
-    /// The action's own fields.
     pub answer: A,
     /// The cloud's id of the call.
     pub request_id: String,

@@ -1,6 +1,6 @@
-//! Classifies failed calls. In: the cloud's error code and the purpose of the call, or the failure
-//! that prevented an answer. Out: a `CloudError` with class and remedy. `codes` has the table of
-//! the cloud's codes.
+//! Classifies failed calls. Takes the cloud's error code and the purpose of the call, or the
+//! failure that prevented an answer. Returns a `CloudError` with a class and a remedy. `codes` has
+//! the table of the cloud's codes.
 
 use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
@@ -96,7 +96,6 @@ pub(crate) fn refuses_account(code: &str) -> bool {
     classify(code, Purpose::Share).0 == ErrorClass::Account
 }
 
-/// Whether the code means that the image does not exist.
 pub(crate) fn image_is_missing(code: &str) -> bool {
     const MISSING: [&str; 5] = [
         "InvalidImageId.NotFound",
@@ -125,7 +124,6 @@ pub(super) fn answered(
     }
 }
 
-/// The error for a call that was not sent.
 pub(crate) fn not_sent(code: ResultCode, message: String, remedy: &str) -> CloudError {
     CloudError::own(code, ErrorClass::NotSent, message, remedy)
 }
@@ -283,7 +281,6 @@ mod tests {
                 Share,
                 Account,
             ),
-            // The cloud changed nothing.
             ("InvalidParameterValue.InvalidImageState", Share, Busy),
             ("InvalidParameterValue.InvalidBlueprintState", Share, Busy),
             ("OperationDenied.BlueprintOperationInProgress", Cancel, Busy),

@@ -26,7 +26,6 @@ pub(super) fn clock() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
-/// One answer in a server's script.
 #[derive(Clone)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -54,7 +53,6 @@ pub(super) fn refused(code: &str) -> Reply {
     ))
 }
 
-/// A request that the server received.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) action: String,

@@ -1,6 +1,6 @@
-//! Calls to the cloud: signs, paces and sends the sharing actions, and classifies their errors. In:
-//! typed arguments and a deadline. Out: receipts and observations, or a classified error. Does not
-//! decide what to do next.
+//! Calls the cloud: signs, paces and sends the sharing actions, and classifies their errors. Takes
+//! typed arguments and a deadline; returns receipts and observations, or a classified error. Does
+//! not decide what to do next.
 
 // Public only for the fuzz target that reads answers.
 #[doc(hidden)]

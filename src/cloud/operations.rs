@@ -1,5 +1,6 @@
-//! The operations of the cloud, one method each, with this program's types. In: typed arguments and
-//! a deadline. Out: receipts and observations, or the error. The caller decides what to call next.
+//! The operations of the cloud, one method each, with this program's types. Each takes typed
+//! arguments and a deadline, and returns receipts and observations, or the error. The caller
+//! decides what to call next.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -26,8 +27,8 @@ pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
     }
 }
 
-/// Every method fails as `RegionalCloud::call` does; methods that read a paged list also fail as
-/// `RegionalCloud::all_pages` does.
+/// Every method can return the errors of `RegionalCloud::call`. Methods that read a paged list can
+/// also return those of `RegionalCloud::all_pages`.
 impl RegionalCloud<'_> {
     /// Shares an image with accounts, or stops sharing it. Returns the cloud's id of the call. For
     /// a blueprint, one call takes up to 10 accounts. For a CVM image, the maximum is the setting

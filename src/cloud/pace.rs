@@ -1,5 +1,5 @@
-//! Computes when the next call may be sent. In: the current time, and which calls the cloud
-//! throttled. Out: the time of the next call. Pure: times are durations since a fixed start. The
+//! Computes when the next call may be sent. Takes the current time, and which calls the cloud
+//! throttled; returns the time of the next call. Pure: times are durations since a fixed start. The
 //! algorithm is GCRA (the generic cell rate algorithm) with a burst of one. After a throttled call,
 //! the rate becomes the number of calls that the cloud admitted in the last second; if there were
 //! none, it is halved. In this way, processes that share a limit find their parts of it at once.

@@ -1,6 +1,6 @@
-//! The headers of a request to the cloud's API 3.0. In: an action, its body, the time and the
-//! credentials. Out: the headers, with the signature of `tc3`. Used for calls of the sharing
-//! actions and of the token service.
+//! The headers of a request to the cloud's API 3.0. Takes an action, its body, the time and the
+//! credentials; returns the headers, with the signature that `tc3` computes. Used for calls of the
+//! sharing actions and of the token service.
 
 use secrecy::ExposeSecret;
 use tc3::{SignedParts, SigningInput, sign};
@@ -13,7 +13,6 @@ const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// an underscore separates name and version.
 const REQUEST_CLIENT: &str = concat!("sharehook_", env!("CARGO_PKG_VERSION"));
 
-/// A request to sign.
 pub(super) struct ApiRequest<'a> {
     pub(super) service: &'a str,
     pub(super) version: &'a str,

@@ -48,7 +48,6 @@ impl CloudSettings {
         }
     }
 
-    /// Returns the address of a product's API.
     pub(super) fn endpoint_of(&self, product: &str) -> Result<Endpoint, Problem> {
         Endpoint::of(self.endpoint.as_deref(), self.site, product)
     }

@@ -1,6 +1,6 @@
-//! Delays calls so that each action stays within its rate limit per region. In: a call that is
-//! ready to be sent. Out: permission to send it, or an error if its slot is after the deadline.
-//! Holds the state and sleeps; `pace` does the arithmetic.
+//! Delays calls so that each action stays within its rate limit per region. Takes a call that is
+//! ready to be sent. Returns when the call may be sent, or fails if its slot is after the deadline.
+//! This file holds the state and sleeps; `pace` does the arithmetic.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,7 +29,6 @@ const FAR: Duration = Duration::from_secs(86_400 * 365);
 /// Waits shorter than this are not reported.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
-/// The pace and the queue of one action in one region.
 #[derive(Debug)]
 struct PacedQueue {
     pace: Pace,
@@ -110,7 +109,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// Waits until a slot comes. Refuses at once if it is after the deadline.
+    /// Waits until a slot comes. Fails at once if the slot is after the deadline.
     async fn sleep_until(
         &self,
         key: &Key,
@@ -125,8 +124,8 @@ impl Throttle {
         Ok(())
     }
 
-    /// Takes a place in the queue of an action and region. Refuses if the expected slot is after
-    /// the deadline.
+    /// Takes a place in the queue of an action and region. Fails if the expected slot is after the
+    /// deadline.
     fn enter(&self, key: Key, deadline: Deadline) -> Result<Place<'_>, CloudError> {
         let mut queues = self.queues.lock();
         let published = self.published(key.0);

@@ -118,12 +118,10 @@ fn with_article(kind: &str) -> String {
     }
 }
 
-/// Returns the first text in backquotes.
 pub(super) fn quoted(message: &str) -> Option<&str> {
     message.split('`').nth(1)
 }
 
-/// Returns every text in backquotes.
 fn names_in(list: &str) -> Vec<&str> {
     list.split('`').skip(1).step_by(2).collect()
 }

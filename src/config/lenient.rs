@@ -21,7 +21,6 @@ const MAX_LEFT_OUT: usize = 100;
 const SYNTAX: &str =
     "write TOML: name = \"text\", name = 1, name = [\"a\", \"b\"], [table], [[table]]";
 
-/// The values that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     /// Paths of the values left out, without array indices, as in `source.name`. For a misspelt
@@ -300,7 +299,6 @@ impl Search<'_> {
         is_element.then(|| (joined(array), self.span.start))
     }
 
-    /// Returns the last part of the found value's path.
     fn field(&self) -> &str {
         self.path.last().map_or("", String::as_str)
     }

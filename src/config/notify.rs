@@ -187,7 +187,6 @@ impl Reader<'_> {
         self.read("url: ", place, Address::read(text))
     }
 
-    /// Returns the path and the text of the operator's own template.
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
         let written = raw.map.as_ref()?;
         let remedy = "name a jq file, or remove `map` for the one that ships";
@@ -199,7 +198,6 @@ impl Reader<'_> {
         )
     }
 
-    /// Returns the id of the Jira transition for each outcome.
     fn transitions(&mut self, raw: &RawNotify) -> Vec<(NoticeKind, String)> {
         let mut all = Vec::new();
         for (kind, id) in &raw.transitions {

@@ -30,7 +30,6 @@ pub(super) struct Reader<'a> {
     pub(super) root: &'a Path,
     pub(super) vars: &'a Vars,
     pub(super) secrets: SecretValues<'a>,
-    /// The secrets read so far.
     pub(super) used: Secrets,
     pub(super) problems: Vec<Problem>,
     /// The values that the raw tables lack because they could not be read.
@@ -69,8 +68,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the file has no value for a setting. False if it has one that could not be read, which
-    /// is already reported.
+    /// Returns true if the file has no value for a setting. Returns false if the value could not be
+    /// read, because that is already reported.
     pub(super) fn lacks<T>(&self, setting: &str, written: &Option<T>) -> bool {
         written.is_none() && !self.unread.has(setting)
     }
@@ -98,7 +97,6 @@ impl Reader<'_> {
         read.map_err(|found| self.found(prefix, at, found)).ok()
     }
 
-    /// Parses a text, or reports its problem.
     pub(super) fn parsed<T: FromStr<Err = Problem>>(
         &mut self,
         prefix: &str,
@@ -160,7 +158,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the certificates that `issuers` names.
     pub(super) fn issuers_file(
         &mut self,
         written: &Option<Spanned<String>>,
@@ -168,7 +165,6 @@ impl Reader<'_> {
         self.certificates("issuers", written, read_certificates)
     }
 
-    /// Returns the certificates that a `ca_file` names, as further roots.
     pub(super) fn ca_file(
         &mut self,
         written: &Option<Spanned<String>>,
@@ -331,7 +327,6 @@ impl Reader<'_> {
         reference.resolve(self.root, self.vars, fetched)
     }
 
-    /// Returns the value of the secret that a reference names.
     pub(super) fn secret_text(
         &mut self,
         whose: &str,
@@ -361,7 +356,6 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the texts without their places.
 pub(super) fn texts<C: FromIterator<String>>(written: &[Spanned<String>]) -> C {
     written.iter().map(|text| text.get_ref().clone()).collect()
 }

@@ -29,7 +29,6 @@ const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 /// file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
-/// The permitted values of `limits.body_bytes`.
 const BODY_BYTES: RangeInclusive<usize> = 1_024..=6 << 20;
 
 const DAY: u64 = 86_400;
@@ -128,7 +127,6 @@ impl Reader<'_> {
         spans.into_iter().filter_map(mark).collect()
     }
 
-    /// Returns the dangers that `check` does not warn of.
     fn allowed(&mut self, raw: &RawCheck) -> BTreeSet<Danger> {
         let written = raw.allow.iter();
         written
@@ -242,7 +240,6 @@ impl Reader<'_> {
         (dir, approvals.unwrap_or(1))
     }
 
-    /// Reads a length of time of `[limits]`. `default` is in seconds.
     fn limit(&mut self, name: &str, written: &Option<Spanned<String>>, default: u64) -> Duration {
         let written = written.as_ref();
         let read = written.and_then(|written| self.span(&format!("limits.{name}"), written));

@@ -114,7 +114,6 @@ pub struct FetchedSecret {
     pub version: Option<String>,
 }
 
-/// Secrets by their references.
 pub(super) type Secrets = BTreeMap<SecretRef, Secret>;
 
 /// Where the values of secrets come from.
@@ -139,7 +138,6 @@ pub(super) enum SecretValues<'a> {
 }
 
 impl SecretValues<'_> {
-    /// Returns the text that stands in for secrets, if there is one.
     pub(super) fn stand_in(&self) -> Option<&SecretString> {
         match self {
             Self::Configured(_) | Self::Known(_) => None,
@@ -307,7 +305,6 @@ impl fmt::Display for AwsSecret {
     }
 }
 
-/// Size limit of a secret file.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 impl SecretRef {

@@ -12,7 +12,6 @@ use super::notify_auth::AUTH_FORMS;
 use super::raw::{RawFetch, RawSource};
 use super::reader::Reader;
 
-/// The shipped map that reads fetched Zendesk tickets.
 pub(super) const ZENDESK_TICKET: &str = "zendesk-ticket";
 
 const URL_EXAMPLE: &str = "write it as in \"https://acme.zendesk.com/api/v2/tickets/{id}.json\"";

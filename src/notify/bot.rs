@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::domain::Timestamp;
 
-/// The system that a bot belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BotKind {
     /// Feishu or Lark.
@@ -108,7 +107,6 @@ impl Bot {
     }
 }
 
-/// HMAC-SHA256 in base64.
 fn mac(key: &str, message: &str) -> String {
     STANDARD.encode(super::sigv4::mac(key.as_bytes(), message))
 }

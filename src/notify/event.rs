@@ -10,7 +10,6 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::{Item, ItemResult, Notice, NoticeKind, RefusalKind, ResultCode, ResultKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
-/// The message of a refused item.
 const REFUSED: &str = "the policy refused the request";
 
 /// Returns the id of a notification. Every attempt has the same id.
@@ -26,7 +25,6 @@ pub(crate) fn marker(webhook_id: &str) -> String {
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())
 }
 
-/// What the configuration and the delivery add to an event.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Extras<'a> {
     pub contact: Option<&'a str>,

@@ -11,9 +11,7 @@ use crate::domain::spelled;
 pub enum AuthNeed {
     /// With the setting `secret`, which signs each message.
     Secret,
-    /// With the setting `auth`.
     Header,
-    /// With the AWS credentials of the process.
     Aws,
     /// With the setting `secret`, which contains the key of a bot and, if the bot signs, its
     /// signing secret.
@@ -25,7 +23,6 @@ pub enum AuthNeed {
 /// What the setting `user` must contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserNeed {
-    /// `user` must be absent.
     Nothing,
     /// The e-mail address of a user.
     Address,
@@ -115,7 +112,6 @@ pub struct Row {
     /// The system's address, if it is the same for all customers.
     pub url: Option<&'static str>,
     pub user: UserNeed,
-    /// The media type of the messages.
     pub content_type: &'static str,
     /// The prefix of the token in the `Authorization` header, such as `Bearer `.
     pub bearer: &'static str,
@@ -138,7 +134,6 @@ const fn bot(kind: BotKind, refusal: Refusal, row: Row) -> Row {
     }
 }
 
-/// How Feishu's open API answers.
 const FEISHU_CODE: Refusal = Refusal::Code {
     code: "code",
     text: "msg",

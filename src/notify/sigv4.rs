@@ -79,7 +79,6 @@ fn host(url: &Url) -> String {
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// HMAC-SHA256.
 pub(super) fn mac(key: &[u8], text: &str) -> Vec<u8> {
     // A MAC takes a key of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {

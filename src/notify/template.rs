@@ -17,7 +17,6 @@ const fn words(language: Language) -> &'static str {
     }
 }
 
-/// Maximum number of messages of a notification.
 const MAX_MESSAGES: usize = 4;
 
 pub(crate) struct Template {

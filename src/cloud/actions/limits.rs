@@ -1,5 +1,5 @@
 //! Checks a request against the limits that the documentation publishes, before the request is
-//! sent. In: the parts of the request. Out: nothing, or the limit that the request exceeds.
+//! sent. Takes parts of the request, and fails with the limit that they exceed.
 
 use serde::Serialize;
 
@@ -41,7 +41,6 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
-/// Allows up to 10 filters with 1 to `max_values` values each.
 pub(super) fn filters(filters: &[Filter], max_values: usize) -> Result<(), Limit> {
     const MAX_FILTERS: usize = 10;
     if filters.len() > MAX_FILTERS {

@@ -1,7 +1,7 @@
 //! The nine API actions. Each has its own file, except that `ShareBlueprintAcrossAccounts` and
 //! `CancelShareBlueprintAcrossAccounts` share one. Each file has the request, the answer, and
-//! checks of the limits that the request could exceed. In: typed arguments. Out: the JSON to send,
-//! and the parsed answer. Sends nothing and reads no clock.
+//! checks of the limits that the request could exceed. Takes typed arguments; returns the JSON to
+//! send, and the parsed answer. Sends nothing and reads no clock.
 
 mod action;
 pub mod cvm_modify_image_share_permission;

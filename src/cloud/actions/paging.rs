@@ -1,6 +1,6 @@
-//! Collects a paged list. In: each page as it arrives. Out: the next offset, or the complete list.
-//! Stops after a fixed number of pages. Does not trust the server: the total may change between
-//! pages, and a server may ignore the offset.
+//! Collects a paged list. Takes each page as it arrives; returns the next offset, or the complete
+//! list. Stops after a fixed number of pages. Does not trust the server: the total may change
+//! between pages, and a server may ignore the offset.
 
 use std::collections::BTreeSet;
 

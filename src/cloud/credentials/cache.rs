@@ -1,6 +1,6 @@
-//! Caches the credentials in use. In: a chain of sources, and access to remote sources. Out: the
-//! credentials of the last successful look-up. Looks them up again shortly before they expire, and
-//! when the cloud refuses them. Credentials without an expiry are looked up again after five
+//! Caches the credentials in use. Takes a chain of sources and access to remote sources; returns
+//! the credentials of the last successful look-up. Looks them up again shortly before they expire,
+//! and when the cloud refuses them. Credentials without an expiry are looked up again after five
 //! minutes, and on SCF for every call. Concurrent callers share one look-up and its failure.
 
 use std::pin::Pin;
@@ -45,7 +45,6 @@ struct Slot {
     /// [`CredentialCache::look_again`] is called. A caller that remembers an older number knows
     /// that `last` is newer.
     looks: u64,
-    /// Result of the last look-up.
     last: Option<Loaded>,
     next_look: Option<Timestamp>,
     /// When the current credentials were found, or kept after a failed look-up.
@@ -55,7 +54,6 @@ struct Slot {
 }
 
 impl CredentialCache {
-    /// Creates an empty cache. Looks nothing up.
     pub(crate) fn new(chain: CredentialChain, remote: Remote) -> Self {
         Self {
             chain,

@@ -1,7 +1,7 @@
-//! Finds credentials. In: variables, a home directory, a function that reads files; optionally a
-//! configured key and a role to assume. Out: the credentials of the key, of the role, or of the
-//! first source that has any. If none has any, the error lists the places that were searched.
-//! `Debug` shows no secret.
+//! Finds credentials. Takes variables, a home directory, a function that reads files, and
+//! optionally a configured key and a role to assume. Returns the credentials of the key, of the
+//! role, or of the first source that has any. If no source has credentials, the error lists the
+//! places that were searched. `Debug` shows no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;

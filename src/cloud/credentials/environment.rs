@@ -18,7 +18,6 @@ pub(super) const METADATA_ENDPOINT: &str = "SHAREHOOK_METADATA_ENDPOINT";
 
 pub(crate) type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
 
-/// The variables, the home directory and the invocation credentials of a process.
 #[derive(Clone)]
 pub(super) struct Environment {
     variables: BTreeMap<String, SecretString>,
@@ -49,7 +48,6 @@ impl Environment {
         }
     }
 
-    /// Returns the value of a variable that is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(ExposeSecret::expose_secret)
     }

@@ -4,7 +4,6 @@
 use super::super::error::TRY_LATER;
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
-/// Why there are no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     #[error("no credentials found; looked at {}", looked.join(", "))]
@@ -29,12 +28,10 @@ pub enum CredentialsError {
     Unreachable {
         /// The address or the role whose credentials were requested.
         place: String,
-        /// Why the service returned no credentials.
         problem: String,
         /// Whether there seems to be no connection to the service.
         unconnected: bool,
     },
-    /// The caller's deadline passed.
     #[error("the deadline passed during the look-up of the credentials{}", before(unanswered.as_deref()))]
     OutOfTime {
         /// The service that had not answered yet, if the look-up was waiting for one.

@@ -1,7 +1,7 @@
 //! Reads credential files as the Python SDK does: by the syntax of Python's `configparser`, without
-//! interpolation and without the values of `[DEFAULT]`. In: text. Out: the names and values of one
-//! section, or the line that is wrong. Unlike `configparser`, ignores a byte order mark and blanks
-//! inside a section's brackets.
+//! interpolation and without the values of `[DEFAULT]`. Takes a text; returns the names and values
+//! of one section, or the line that is wrong. Unlike `configparser`, ignores a byte order mark and
+//! blanks inside a section's brackets.
 //!
 //! Source: CPython, `Lib/configparser.py`, `RawConfigParser._read`; fixtures made with
 //! `configparser` are in `tests/vectors/credential-files.json`.

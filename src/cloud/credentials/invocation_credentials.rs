@@ -1,5 +1,5 @@
-//! Stores the credentials that a host sends with an invocation. In: the id, key and token of the
-//! newest trusted invocation. Out: these credentials, for every chain that shares the slot. The
+//! Stores the credentials that a host sends with an invocation. Takes the id, key and token of the
+//! newest trusted invocation; returns these credentials to every chain that shares the slot. The
 //! caller decides which invocations to trust. Source: Tencent's page on functions deployed as
 //! images, "Common Headers".
 

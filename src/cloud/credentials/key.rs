@@ -1,5 +1,5 @@
-//! Credentials and their source. In: the texts of their parts. Out: credentials that can be sent in
-//! a header, or the problem with a part. `Debug` shows no secret.
+//! Credentials and their source. Takes the texts of their parts; returns credentials that can be
+//! sent in a header, or the problem with a part. `Debug` shows no secret.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -11,7 +11,6 @@ use crate::domain::{Timestamp, hide_secrets};
 /// shorter keys, and an answer may contain such a key as an ordinary word.
 const MIN_HIDDEN: usize = 16;
 
-/// A kind of source of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialSource {
     /// The variables of the SDKs, the command line tool and Terraform.
@@ -38,9 +37,7 @@ pub enum CredentialSource {
 /// A secret id and a secret key, and a token if they are temporary.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The public part of the key.
     pub secret_id: String,
-    /// The secret part of the key.
     pub secret_key: SecretString,
     /// The token of temporary credentials, the value of the header `X-TC-Token`.
     pub token: Option<SecretString>,
@@ -48,7 +45,6 @@ pub struct Credentials {
     pub expires: Option<Timestamp>,
     /// The root account of the credentials, if the source names it.
     pub owner: Option<String>,
-    /// The source of the credentials.
     pub source: CredentialSource,
 }
 

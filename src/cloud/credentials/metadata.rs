@@ -1,7 +1,6 @@
-//! Finds the credentials of the CVM's role. In: the answers of the machine's metadata service. Out:
-//! temporary credentials, or nothing if this machine seems to have no role. The service's address
-//! is fixed; a replacement must be on loopback. Source:
-//! cloud.tencent.com/document/product/213/4934.
+//! Finds the credentials of the CVM's role. Asks the machine's metadata service; returns temporary
+//! credentials, or nothing if this machine seems to have no role. The service's address is fixed.
+//! Only an address on loopback can replace it. Source: cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Finds, caches and renews credentials. In: variables, a home directory, files, remote services.
-//! Out: credentials. They are kept until shortly before they expire, or until the cloud refuses
-//! them. Credentials without an expiry are kept for five minutes, and on SCF for one call. Uses the
-//! variable names of the official SDKs, `tccli` and Terraform. To add a source, add it to `SOURCES`
-//! in `source`.
+//! Finds, caches and renews credentials. Takes variables, a home directory, files and access to
+//! remote services; returns credentials. They are kept until shortly before they expire, or until
+//! the cloud refuses them. Credentials without an expiry are kept for five minutes, and on SCF for
+//! one call. Uses the variable names of the official SDKs, `tccli` and Terraform. To add a source,
+//! add it to `SOURCES` in `source`.
 
 mod cache;
 mod chain;

@@ -1,6 +1,6 @@
-//! Finds the root account of the credentials in use. In: the cached credentials. Out: the account
-//! that their source names, or else the answer of `GetCallerIdentity`, which is kept for these
-//! credentials. Calls can be made without knowing the account.
+//! Finds the root account of the credentials in use. Takes the cached credentials. Returns the
+//! account that their source names, or else the answer of `GetCallerIdentity`, which is kept for
+//! these credentials. Calls can be made without knowing the account.
 
 use std::sync::Arc;
 

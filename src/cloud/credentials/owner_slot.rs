@@ -24,7 +24,6 @@ pub(super) struct OwnerSlot {
 }
 
 impl OwnerSlot {
-    /// Returns the last answer of the token service if it is about `used`.
     pub(super) fn about(&self, used: &Credentials) -> Option<Asked> {
         let newest = self.newest.lock().clone();
         newest.filter(|asked| asked.credentials.same_as(used))

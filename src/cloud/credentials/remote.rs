@@ -1,5 +1,5 @@
-//! Access to credential sources outside this process. In: the cloud's settings. Out: an HTTP
-//! client, the token service's address, the time.
+//! Access to credential sources outside this process. Takes the cloud's settings; provides an HTTP
+//! client, the token service's address and the time.
 
 use parking_lot::Mutex;
 
@@ -21,7 +21,6 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Builds the HTTP client. Opens no connection.
     pub fn new(settings: &CloudSettings) -> Result<Self, Problems> {
         Ok(Self {
             client: client::http_client()?,
@@ -49,7 +48,6 @@ impl Remote {
         *self.unanswered.lock() = None;
     }
 
-    /// Returns the error of a caller whose deadline has passed.
     pub(super) fn out_of_time(&self) -> CredentialsError {
         let unanswered = self.unanswered.lock().clone();
         CredentialsError::OutOfTime { unanswered }

@@ -1,7 +1,7 @@
 //! Reads the section `[default]` of the SDKs' credentials files. If a variable names a file, only
 //! this file is read. Otherwise `~/.tencentcloud/credentials` is read first, then
-//! `/etc/tencentcloud/credentials`. In: the environment. Out: credentials, nothing, or the problem
-//! with a file.
+//! `/etc/tencentcloud/credentials`. Takes the environment; returns credentials, nothing, or the
+//! problem with a file.
 
 use std::path::PathBuf;
 

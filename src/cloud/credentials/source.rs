@@ -1,5 +1,5 @@
-//! The sources of credentials in one table, in the order of the look-up. In: the environment. Out:
-//! credentials, nothing, or the problem with a source whose credentials are unusable.
+//! The sources of credentials in one table, in the order of the look-up. Takes the environment;
+//! returns credentials, nothing, or the problem with a source whose credentials are unusable.
 
 use secrecy::ExposeSecret as _;
 

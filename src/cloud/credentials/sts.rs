@@ -1,7 +1,7 @@
 //! Calls the token service (STS, version 2018-08-13). `AssumeRole` and `GetCallerIdentity` are
-//! signed with given credentials; `AssumeRoleWithWebIdentity` is not signed. In: credentials, a
-//! role, or both. Out: the role's temporary credentials, or the root account of the given
-//! credentials. Errors quote no successful answer, because it may be secret.
+//! signed with given credentials; `AssumeRoleWithWebIdentity` is not signed. Takes credentials, a
+//! role, or both; returns the role's temporary credentials, or the root account of the given
+//! credentials. Errors do not quote a successful answer, because it may be secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -105,7 +105,6 @@ impl From<RoleArn> for Session {
     }
 }
 
-/// Assumes a role with the credentials `base`.
 pub(super) async fn assume(
     remote: &Remote,
     base: &Credentials,

@@ -1,7 +1,7 @@
 //! Finds the credentials of `tccli`: a profile's file, and the role that the file or two variables
-//! name. In: the environment. Out: the credentials of the file, of this role, or of the machine's
-//! role. Follows tccli 3.1: a role needs a session name, and the variables take precedence over the
-//! file.
+//! name. Takes the environment; returns the credentials of the file, of this role, or of the
+//! machine's role. Follows tccli 3.1: a role needs a session name, and the variables take
+//! precedence over the file.
 
 use serde::Deserialize;
 

@@ -129,7 +129,7 @@ fn a_mistake_in_one_table_causes_no_report_in_another() {
             "[limits]\nnotice = \"3d\"\n[[notify]]\nname = \"desk\"".to_owned(),
             &["6 notify[0].preset is missing"],
         ),
-        // A field that cannot be read is not missing.
+        // A field whose value cannot be read is not also reported as missing.
         (format!("{DESK}secret = 7"), &["8 notify[0].secret is an"]),
         (
             DESK.replace("\"https://desk.example\"", "7") + "secret = \"env:K\"",
