@@ -28,7 +28,7 @@ pub struct CloudSettings {
     pub call_timeout: Duration,
     /// The function that returns the current time.
     pub clock: Clock,
-    /// Called with the waits for the rate limit.
+    /// A function that is called with the waits for the rate limit.
     pub waits: Option<WaitObserver>,
 }
 

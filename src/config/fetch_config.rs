@@ -26,7 +26,7 @@ pub enum Fetch {
 pub struct FetchConfig {
     /// The approval system.
     pub preset: FetchPreset,
-    /// The id of the app that fetches; for WeCom, the corp id.
+    /// The id of the app that fetches the instances. For WeCom, this is the corp id.
     pub app_id: String,
     /// The app's secret.
     pub app_secret: Secret,

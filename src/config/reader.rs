@@ -81,8 +81,8 @@ impl Reader<'_> {
         });
     }
 
-    /// Reports a problem that a type found in a value. Puts `prefix`, such as `report.to: `, before
-    /// the text of the problem.
+    /// Reports a problem that a type found in a value. Puts `prefix`, such as `report.to: `, in
+    /// front of the problem.
     pub(super) fn found<W>(&mut self, prefix: &str, at: &Spanned<W>, found: Problem) {
         self.problem(at, format!("{prefix}{}", found.problem), found.remedy);
     }

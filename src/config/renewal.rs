@@ -1,6 +1,6 @@
 //! The parts of a configuration that may change while the process runs. Takes the current
 //! configuration and a secret that was read again, or a later configuration. Returns the
-//! configuration with the new secret, or the settings that only a restart changes.
+//! configuration with the new secret, or the settings that take effect only after a restart.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -112,7 +112,7 @@ impl Config {
         Ok(Self { secrets, ..config })
     }
 
-    /// Lists the settings that differ in `later` and that only a restart changes.
+    /// Lists the settings that differ in `later` and that take effect only after a restart.
     pub fn needs_restart(&self, later: &Self) -> Vec<String> {
         let tables = [&self.text, &later.text].map(|text| text.parse::<Table>());
         let [Ok(own), Ok(later)] = tables else {

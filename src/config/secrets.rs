@@ -126,9 +126,9 @@ pub(super) enum SecretValues<'a> {
     /// This text replaces every secret except the key of seals. The key of seals is left out if it
     /// is in AWS or in a variable that `[seal] key` names. For commands that need no real secret.
     StandIn(&'a SecretString),
-    /// As `Configured`, for commands that change nothing: `stand_in` replaces a secret that cannot
-    /// be read. The key of seals has no stand-in: it is left out if it cannot be read from AWS or
-    /// from a variable.
+    /// Like `Configured`, but `stand_in` replaces a secret that cannot be read. For commands that
+    /// change nothing. The key of seals has no stand-in: it is left out if it cannot be read from
+    /// AWS or from a variable.
     OrStandIn {
         fetched: &'a AwsSecrets,
         stand_in: &'a SecretString,

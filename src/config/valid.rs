@@ -326,8 +326,8 @@ impl AccountConfig {
 }
 
 impl CloudConfig {
-    /// Returns the account that best matches an image in a region; `None` is the default account.
-    /// Without an image, considers only accounts that have no image prefixes.
+    /// Returns the account that best matches an image in a region, or `None` for the default
+    /// account. Without an image, considers only accounts that have no image prefixes.
     pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
         let fitting = self
             .accounts

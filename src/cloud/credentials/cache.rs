@@ -43,7 +43,7 @@ struct Slot {
     current: Option<Arc<Credentials>>,
     /// Increases when a look-up finishes, when the key is replaced, and when
     /// [`CredentialCache::look_again`] is called. A caller that remembers an older number knows
-    /// that `last` is newer.
+    /// that `last`, if set, is newer than that number.
     looks: u64,
     last: Option<Loaded>,
     next_look: Option<Timestamp>,

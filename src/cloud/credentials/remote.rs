@@ -34,8 +34,8 @@ impl Remote {
         (self.clock)()
     }
 
-    /// Waits for the answer of `peer`. If the caller stops waiting, [`Remote::out_of_time`] names the
-    /// peer.
+    /// Waits for the answer of `peer`. If the caller stops waiting, [`Remote::out_of_time`] names
+    /// the peer.
     pub(super) async fn wait_for<T>(&self, peer: &str, answer: impl Future<Output = T>) -> T {
         *self.unanswered.lock() = Some(peer.to_owned());
         let answer = answer.await;
