@@ -1,5 +1,5 @@
 //! Signs the requests on standard input, one JSON object per line, and prints the `Authorization`
-//! header of each, to compare this signer with another one.
+//! header of each. Used to compare this signer with another one.
 
 use std::error::Error;
 use std::io::BufRead as _;

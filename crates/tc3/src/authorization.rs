@@ -1,5 +1,5 @@
-//! Reads and verifies the `Authorization` header on the receiving side. Takes a header and its
-//! request; returns whether the key signed that request. Does not judge the age of a timestamp.
+//! Parses the `Authorization` header on the receiving side, and verifies that a given key signed a
+//! given request. The caller checks the age of the timestamp.
 
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
@@ -25,7 +25,8 @@ pub struct Authorization {
     pub signature: String,
 }
 
-/// Why a signature is refused. The messages begin with the API's codes, without `AuthFailure.`.
+/// Why a signature is refused. The messages begin with the API's codes, without their prefix
+/// `AuthFailure.`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The header does not have the documented form.
@@ -40,7 +41,7 @@ pub enum Refusal {
     /// The scope's day is not the day of `X-TC-Timestamp`.
     #[error("SignatureFailure: the scope's date is not the day of the timestamp")]
     WrongDate,
-    /// The signature is of another key, or of a request with other content.
+    /// The signature was made with another key, or for a request with other content.
     #[error("SignatureFailure: the signature is not that of this request with this key")]
     WrongSignature,
 }
@@ -116,12 +117,12 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     })
 }
 
-/// Recomputes the signature over `request` and compares it in constant time. `request.headers` are
-/// all headers that arrived. `timestamp` is the value of `X-TC-Timestamp`; the caller decides how
-/// old it may be.
+/// Recomputes the signature over `request` and compares it in constant time. `request.headers` must
+/// contain all headers that arrived. `timestamp` is the value of `X-TC-Timestamp`; the caller
+/// decides how old it may be.
 ///
 /// # Errors
-/// The first [`Refusal`] that applies.
+/// Returns the first [`Refusal`] that applies.
 pub fn verify(
     authorization: &Authorization,
     secret_key: &str,

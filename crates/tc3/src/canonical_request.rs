@@ -1,10 +1,11 @@
-//! Step 1 of TC3: builds the canonical request. Takes the method, the query, the headers to sign
-//! and the body; returns text. Uses no key and no time. The rule:
+//! Builds the canonical request, which is step 1 of TC3, from the method, the query, the headers to
+//! sign and the body. Uses no key and no time. Source:
 //! <https://www.tencentcloud.com/document/product/1084/39391>.
 
 use sha2::{Digest, Sha256};
 
-/// Hashed instead of the body if the header `X-TC-Content-SHA256: UNSIGNED-PAYLOAD` is sent.
+/// The text that is hashed instead of the body if the request has this text in the header
+/// `X-TC-Content-SHA256`.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The parts of a request that the signature covers.
@@ -24,7 +25,7 @@ pub struct SignedParts<'a> {
 /// The canonical request and its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalRequest {
-    /// The six items joined by line feeds.
+    /// The canonical request itself: six items joined by line feeds.
     pub text: String,
     /// The names of the signed headers: lower case, in ascending order, joined with `;`.
     pub signed_headers: String,
@@ -33,7 +34,7 @@ pub struct CanonicalRequest {
 }
 
 impl CanonicalRequest {
-    /// Builds the canonical request. The URI is always `/`, the only one of the API.
+    /// Builds the canonical request. The URI is always `/`, because the API has no other.
     pub fn of(parts: &SignedParts<'_>) -> Self {
         let mut headers: Vec<(String, String)> =
             parts.headers.iter().map(canonical_header).collect();
@@ -64,8 +65,8 @@ impl CanonicalRequest {
 }
 
 /// Trims and lower-cases the name and the value, but keeps the case of the host, as the official
-/// Python signer does. The rule can also be read as lower-casing the host; a host sent in lower
-/// case satisfies both readings.
+/// Python signer does. The documentation can also be read as requiring a lower-case host. A host
+/// that is sent in lower case satisfies both readings.
 fn canonical_header((name, value): &(&str, &str)) -> (String, String) {
     let name = name.trim().to_ascii_lowercase();
     let value = if name == "host" {

@@ -1,6 +1,7 @@
-//! Computes and verifies TC3-HMAC-SHA256, the request signature of the Tencent Cloud API 3.0. Takes
-//! keys, an instant and the parts of a request. Returns the `Authorization` header with every
-//! intermediate value, or whether a header is valid. Reads no clock and performs no I/O.
+//! Computes and verifies TC3-HMAC-SHA256, the request signature of the Tencent Cloud API 3.0.
+//! `sign` takes keys, a time and the parts of a request, and returns the `Authorization` header
+//! with every intermediate value. `verify` checks such a header. Reads no clock and performs no
+//! I/O.
 //!
 #![doc = include_str!("../README.md")]
 

@@ -1,5 +1,5 @@
-//! Step 3 of TC3: derives the key for a day and a service, and computes the signature. Takes the
-//! secret key, the scope and the string to sign; returns hex. Wipes its copies of the secret key.
+//! Step 3 of TC3: derives the key for a day and a service, and signs the string to sign with it. The
+//! signature is hex. Wipes its copies of the secret key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -25,8 +25,8 @@ pub fn signature(secret_key: &str, scope: &CredentialScope, string_to_sign: &str
     ))
 }
 
-/// HMAC-SHA256. Brings the key to the block's length as in RFC 2104, section 2: hashes a longer
-/// key, pads a shorter one with zeros. The constructor for keys of this length cannot fail.
+/// Computes HMAC-SHA256. As in RFC 2104, section 2, a key longer than the block is hashed, and a
+/// shorter key is padded with zeros. The constructor for keys of the block's length cannot fail.
 fn hmac(key: &[u8], message: &[u8]) -> Digest32 {
     let mut block = Zeroizing::new([0_u8; 64]);
     let hashed: Digest32 = Sha256::digest(key).into();

@@ -1,5 +1,5 @@
-//! Step 2 of TC3: builds the string to sign. Takes the instant, the service and the hash of the
-//! canonical request; returns text. Uses no key.
+//! Step 2 of TC3: builds the string to sign from the time, the scope and the hash of the canonical
+//! request. Uses no key.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
