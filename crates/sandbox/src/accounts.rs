@@ -1,5 +1,5 @@
-//! Defines which accounts exist in the sandbox. The digits of an id decide, so that tests and
-//! readers need no list of accounts.
+//! Defines which accounts exist in the sandbox. The digits of an account id decide what kind of
+//! account it is, so that tests and readers need no list of accounts.
 
 use std::collections::BTreeSet;
 
@@ -38,8 +38,7 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    /// Returns the kind of an id as [`AccountKind::of`] does, but the `known` ids are root
-    /// accounts.
+    /// Like [`AccountKind::of`], but every id in `known` is a root account.
     pub(super) fn among(known: &BTreeSet<String>, id: &str) -> Self {
         if known.contains(id) {
             return Self::Root;
@@ -47,7 +46,7 @@ impl AccountKind {
         Self::of(id)
     }
 
-    /// Returns the kind of an id by the table of [`AccountKind`].
+    /// Returns the kind of an account id, according to the table of [`AccountKind`].
     pub fn of(id: &str) -> Self {
         let decimal = id.bytes().all(|b| b.is_ascii_digit()) && (5..=20).contains(&id.len());
         match id.get(..3) {

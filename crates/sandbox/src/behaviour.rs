@@ -53,11 +53,12 @@ pub enum ServiceRole {
     NotAssumable,
 }
 
-/// The allowed calls per second for each action, region and key; `None`: no limit.
+/// The number of calls allowed per second for each action, region and key. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// The limit of every Lighthouse action. The pages say 20. `DescribeBlueprints` has at most the
-    /// 10 of its own page.
+    /// The limit of every Lighthouse action. The API pages say 20, except that of
+    /// `DescribeBlueprints`, which says 10. The limit of `DescribeBlueprints` is the lower of 10
+    /// and this number.
     pub lighthouse: Option<u32>,
     /// The limit of CVM's `ModifyImageSharePermission`. The page says 10. The sandbox does not
     /// limit CVM's reads.
@@ -104,7 +105,7 @@ pub struct Behaviour {
     pub publish_delay: Duration,
     /// How long a blueprint refuses further changes after its shares were changed.
     pub modifying_delay: Duration,
-    /// For how long after a share the lists of an image's accounts lack it.
+    /// For how long a new share is missing from the lists of an image's accounts.
     pub list_delay: Duration,
     /// The state of the role through which Lighthouse reads CVM images.
     pub service_role: ServiceRole,
@@ -140,7 +141,7 @@ impl Behaviour {
         }
     }
 
-    /// Whether the lists show at `now` a share that was given at `since`.
+    /// Whether a share that was made at `since` is listed at `now`.
     pub(super) fn lists(&self, since: Timestamp, now: Timestamp) -> bool {
         let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         age >= self.list_delay
@@ -183,10 +184,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads the text of a file.
+    /// Parses the text of a reading file.
     ///
     /// # Errors
-    /// The text is not JSON of this form; the message has the line.
+    /// Fails if the text is not JSON of this form. The message contains the line.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }

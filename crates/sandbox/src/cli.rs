@@ -87,8 +87,8 @@ impl Arguments {
 /// Ctrl-C.
 ///
 /// # Errors
-/// The address cannot be bound, the reading or the state cannot be read, the state cannot be
-/// written, or the system has no randomness.
+/// Fails if the address cannot be bound, the reading or the state cannot be read, the state cannot
+/// be written, or the system has no randomness.
 pub async fn run(arguments: Arguments, json: bool, clock: fn() -> Timestamp) -> io::Result<()> {
     let behaviour = arguments.behaviour()?;
     let options = SandboxOptions {

@@ -11,7 +11,7 @@ use super::inbox::InboxAnswer;
 use super::request::Request;
 use super::state::State;
 
-/// The paths that are answered, beside those below [`APPROVALS`].
+/// The debug paths, in addition to those below [`APPROVALS`].
 const PATHS: [&str; 5] = [
     "/sandbox/state",
     "/sandbox/calls",
@@ -21,7 +21,6 @@ const PATHS: [&str; 5] = [
 ];
 const APPROVALS: &str = "/sandbox/approvals/";
 
-/// A refusal: its status and the problem.
 type Refusal = (StatusCode, String);
 
 /// Answers a request to a path below `/sandbox/` with a status and a JSON value.
@@ -71,9 +70,10 @@ fn waiting(state: &State) -> Vec<String> {
     state.faults.iter().map(Fault::to_string).collect()
 }
 
-/// Returns the body as JSON, or `null` if it is not JSON. Refuses another content type: a web page
-/// can post a form to loopback, but not with the content type of JSON, because the browser would
-/// first send a preflight request.
+/// Returns the request's body as JSON, or `null` if the body is not JSON. Refuses any content type
+/// other than JSON. This is needed because a web page in the user's browser can post a form to
+/// loopback. If the page used the content type of JSON, the browser would first send a preflight
+/// request.
 fn json_of(request: &Request) -> Result<Value, Refusal> {
     let kind = request.header("content-type");
     if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
@@ -118,8 +118,8 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Valu
     }
 }
 
-/// Adds the faults in the body. Adds none if one of them cannot be read, and only the first ones if
-/// too many would be pending.
+/// Adds the faults in the body. If one of them cannot be read, adds none. If too many would be
+/// pending, adds only the first ones.
 fn inject(state: &mut State, request: &Request) -> Result<Value, Refusal> {
     let texts: Vec<String> = match json_of(request)? {
         Value::String(text) => vec![text],

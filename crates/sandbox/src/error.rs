@@ -1,5 +1,5 @@
 //! The type of a refusal: a code and a message. Clients may rely on the code, but not on the
-//! message, which the sandbox words itself.
+//! message, because the sandbox has its own wording.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,8 @@ impl ApiError {
         }
     }
 
-    /// Makes a refusal about a thing with this id: "The image `img-…` does not exist."
+    /// Builds a refusal about the `thing` with this id, for example "The image `img-…` does not
+    /// exist."
     pub(super) fn about(thing: &str, id: &str, code: &'static str, problem: &str) -> Self {
         Self::new(code, format!("The {thing} `{}` {problem}.", clip(id)))
     }

@@ -1,5 +1,6 @@
-//! Describes injected failures. In: text such as `ShareBlueprintAcrossAccounts:reset-after@2`. Out:
-//! a [`Fault`]. `state` decides which call fails, and `server` makes the connection fail.
+//! Injected failures: parses text such as `ShareBlueprintAcrossAccounts:reset-after@2` into a
+//! [`Fault`], and prints it. `state` decides which call fails, and `server` makes the connection
+//! fail.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,7 +57,7 @@ pub struct Fault {
     pub times: u32,
 }
 
-/// The error for the text of a fault.
+/// An error in the text of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("fault \"{text}\": {problem}; {remedy}")]
 pub struct FaultError {
@@ -69,7 +70,6 @@ pub struct FaultError {
 }
 
 impl Fault {
-    /// Whether the fault applies to this action.
     pub(super) fn meets(&self, action: Action) -> bool {
         self.times > 0 && names(&self.on, action)
     }

@@ -1,5 +1,5 @@
 //! The inbox, a stand-in for a ticket system that receives notifications. Records each request to a
-//! path below `/inbox`, and answers it as last configured. In: requests. Out: statuses and bodies.
+//! path below `/inbox`, and answers it with the status and body that were last configured.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -49,7 +49,7 @@ impl Default for InboxAnswer {
     }
 }
 
-/// The letters, and how the next one is answered.
+/// The recorded letters, and the answer that the next request gets.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     letters: VecDeque<Letter>,

@@ -1,5 +1,5 @@
 //! Enforces the published call rates: a maximum number of calls within any second, for each action,
-//! region and key. Pure: the instant is an argument. Calls that it refuses do not count.
+//! region and key. Pure: the caller passes the current time. Refused calls do not count.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::actions::Action;
 
-/// Instants of the calls of the last second, per action, region and key.
+/// The times of the calls of the last second, per action, region and key.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     recent: HashMap<(Action, String, String), VecDeque<Timestamp>>,

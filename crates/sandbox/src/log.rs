@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Maximum number of calls in the log. The log drops the oldest first.
 const MAX_CALLS: usize = 10_000;
-/// Maximum number of accounts in the log of one call.
+/// Maximum number of accounts that the log keeps for one call.
 const MAX_ACCOUNTS: usize = 500;
 
 /// A call that reached the API, accepted or refused.

@@ -29,7 +29,7 @@ pub struct SandboxKey {
 }
 
 impl SandboxKey {
-    /// Makes a permanent key pair of [`SANDBOX_OWNER`].
+    /// Creates a permanent key pair of [`SANDBOX_OWNER`].
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -109,8 +109,8 @@ pub struct SandboxOptions {
 }
 
 impl SandboxOptions {
-    /// Returns options for the seeded world and key pair on a free port of 127.0.0.1, as the
-    /// international site.
+    /// Returns options for the seeded world and key pair, on a free port of 127.0.0.1. The sandbox
+    /// imitates the international site.
     pub fn seeded(clock: fn() -> Timestamp) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

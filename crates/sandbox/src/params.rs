@@ -40,14 +40,14 @@ pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
     }
 }
 
-/// `Filter`: a name, and values of which an entry must have one.
+/// A `Filter` parameter. An entry matches if its value for `name` is one of `values`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
     pub(super) name: String,
     pub(super) values: Vec<String>,
 }
 
-/// The parameters of one call, of the right types.
+/// The parameters of one call, after their names and types were checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Params {
     texts: BTreeMap<&'static str, String>,
@@ -57,8 +57,8 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text.
-    /// Treats a JSON `null` as missing.
+    /// Checks `given` against `fields`. `spelled` is true for a GET request, in which integers are
+    /// written as text. A JSON `null` counts as missing.
     ///
     /// Errors: `UnknownParameter`, `MissingParameter`, `InvalidParameter` for a wrong type.
     pub(super) fn read(

@@ -75,7 +75,7 @@ fn branch_of(name: &str, below: BTreeMap<String, Node>) -> Result<Value, ApiErro
     values.collect::<Result<_, _>>().map(Value::Array)
 }
 
-/// Decodes percent-encoding, and `+` as a space, because the official SDKs encode it so.
+/// Decodes percent-encoding. A `+` is a space, because the official SDKs encode spaces in this way.
 fn unescape(text: &str) -> Result<String, ApiError> {
     let broken = || {
         ApiError::new(

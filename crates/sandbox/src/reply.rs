@@ -27,8 +27,8 @@ pub(super) enum Manner {
     Html(u16),
 }
 
-/// Makes request ids: UUIDs that do not repeat within a state and that differ between states with
-/// different seeds.
+/// Generates request ids: UUIDs that do not repeat within a state and that differ between states
+/// with different seeds.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     seed: [u8; 16],

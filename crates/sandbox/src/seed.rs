@@ -37,10 +37,10 @@ impl World {
     /// | CVM image | is |
     /// |---|---|
     /// | `img-6pb6lrmy`, `img-gvbnzy6f`, `img-xkd784jw`, `img-cs2rrmp0` | can be shared with accounts and to Lighthouse; `img-xkd784jw` becomes `lhbp-su83x02a` there |
-    /// | `img-imported`, `img-nocloudi`, `img-centos65` | imported, without cloud-init, too old a system: accounts only |
-    /// | `img-wholeins`, `img-encryptd`, `img-byol0000` | whole instance, encrypted, own licence: neither |
-    /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: neither |
-    /// | `img-received`, `img-public00` | another account's, the vendor's: the caller cannot share them |
+    /// | `img-imported`, `img-nocloudi`, `img-centos65` | imported, without cloud-init, with too old a system: can be shared with accounts only |
+    /// | `img-wholeins`, `img-encryptd`, `img-byol0000` | whole instance, encrypted, own licence: cannot be shared |
+    /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: cannot be shared |
+    /// | `img-received`, `img-public00` | an image of another account, an image of the vendor: the caller cannot share them |
     pub fn seeded() -> Self {
         let seeded = |region: &str| (region.to_owned(), Stock::seeded());
         Self {
@@ -57,7 +57,7 @@ impl World {
 pub struct AddedImage {
     /// `lhbp-…` or `img-…`.
     pub id: String,
-    /// The image's region. `None`: the image is in each of [`SANDBOX_REGIONS`].
+    /// The image's region. If `None`, the image is added to each of [`SANDBOX_REGIONS`].
     pub region: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl FromStr for AddedImage {
 }
 
 impl World {
-    /// Adds an image. Does not change an existing image with its id.
+    /// Adds an image, unless the region already has an image with this id.
     pub fn add(&mut self, image: &AddedImage) {
         let regions: Vec<&str> = match &image.region {
             Some(region) => vec![region],
@@ -110,8 +110,8 @@ impl World {
 }
 
 impl Blueprint {
-    /// Makes a custom image of Lighthouse, ready and not shared. Tests build their own worlds from
-    /// it.
+    /// Creates a custom image of Lighthouse that is ready and not shared. Tests use it to build
+    /// their own worlds.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -131,7 +131,8 @@ impl Blueprint {
 }
 
 impl CvmImage {
-    /// Makes a custom system image, ready and not shared. Tests build their own worlds from it.
+    /// Creates a custom system image that is ready and not shared. Tests use it to build their own
+    /// worlds.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -189,13 +190,15 @@ impl Stock {
         stock
     }
 
-    /// Returns the blueprint with this id. If there is none, first adds it, as a custom image.
+    /// Returns the blueprint with this id. If there is none, first adds a custom image with this
+    /// id.
     fn blueprint(&mut self, id: &str, name: &str) -> &mut Blueprint {
         let place = self.blueprints.entry(id.to_owned());
         place.or_insert_with(|| Blueprint::custom(name))
     }
 
-    /// Returns the CVM image with this id. If there is none, first adds it, as a custom image.
+    /// Returns the CVM image with this id. If there is none, first adds a custom image with this
+    /// id.
     fn image(&mut self, id: &str, name: &str) -> &mut CvmImage {
         let place = self.images.entry(id.to_owned());
         place.or_insert_with(|| CvmImage::custom(name))

@@ -46,8 +46,8 @@ impl Sandbox {
     /// dropped.
     ///
     /// # Errors
-    /// An address that is not loopback or cannot be bound, an unusable state file, or no randomness
-    /// for request ids.
+    /// Fails if the address is not loopback or cannot be bound, if the state file cannot be used,
+    /// or if the system has no randomness for request ids.
     pub async fn start(options: SandboxOptions) -> Result<Running, io::Error> {
         if !options.listen.ip().is_loopback() {
             let problem = format!(
@@ -111,7 +111,8 @@ impl Running {
         change(&mut lock(&self.state).world);
     }
 
-    /// Returns the calls, except those of the token service, among the latest 10 000, oldest first.
+    /// Returns the calls among the latest 10 000 that were not made to the token service, oldest
+    /// first.
     pub fn calls(&self) -> Vec<Call> {
         let mut calls = lock(&self.state).log.calls();
         calls.retain(|call| call.service != "sts");
@@ -172,7 +173,6 @@ impl Running {
     }
 }
 
-/// The shared state of the handlers.
 #[derive(Debug, Clone)]
 struct Desk {
     state: Arc<Mutex<State>>,
@@ -182,7 +182,8 @@ struct Desk {
 }
 
 impl Desk {
-    /// Answers a call. Saves a changed world before the caller learns of the change.
+    /// Answers a call. If the call changed the world, saves the world to the state file before the
+    /// answer is sent.
     fn answer(&self, request: &Request) -> io::Result<Reply> {
         let mut state = lock(&self.state);
         let reply = state.answer(request, (self.clock)());
@@ -194,8 +195,9 @@ impl Desk {
     }
 }
 
-/// Opens the state file, if the options name one. Returns it with the options, whose world is then
-/// the one to start with: that of the file if it exists, with the added images and accounts.
+/// Opens the state file, if the options name one. The world of the returned options is the one to
+/// start with: the world in the file if the file exists, otherwise the configured world, with the
+/// added images and accounts.
 fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, Option<StateFile>)> {
     let opened = options.state_file.as_deref().map(StateFile::open);
     let (mut file, kept) = opened.transpose()?.unzip();
@@ -211,8 +213,8 @@ fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, O
     Ok((options, file))
 }
 
-/// Locks the state, also after a panic of an earlier holder: the sandbox continues with the state
-/// as it is then.
+/// Locks the state. If a thread panicked while it held the lock, the sandbox continues with the
+/// state that this thread left.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -281,7 +283,7 @@ async fn serve(
     send(StatusCode::OK, "application/json", reply.body, &desk)
 }
 
-/// Waits, but not longer than the sandbox runs.
+/// Waits for `pause`, or until the sandbox stops if that comes first.
 async fn wait(pause: Duration, desk: &Desk) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
@@ -316,7 +318,8 @@ fn html(status: StatusCode, desk: &Desk) -> Response<Body> {
     send(status, "text/html", page, desk)
 }
 
-/// Builds an answer. Its `Date` is the sandbox's time, so that a client can compare its clock.
+/// Builds an answer. The `Date` header is the sandbox's time, so that a client can compare its own
+/// clock with it.
 fn send(status: StatusCode, kind: &'static str, body: String, desk: &Desk) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

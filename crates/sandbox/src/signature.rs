@@ -27,7 +27,8 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    /// Parses the header. Errors: `AuthFailure.InvalidAuthorization` with the wrong part.
+    /// Parses the header. Fails with `AuthFailure.InvalidAuthorization`, and names the wrong part
+    /// in the message.
     pub(super) fn parse(header: &str) -> Result<Self, ApiError> {
         let parameters = header
             .strip_prefix(ALGORITHM)
@@ -115,9 +116,9 @@ impl Authorization {
         })
     }
 
-    /// Joins method, `/`, query, signed headers, their names, and the payload's hash. The
-    /// documentation lower-cases and trims every header value, so the signature of a client that
-    /// signs a mixed-case host does not match.
+    /// Joins the method, `/`, the query, the signed headers, their names, and the payload's hash.
+    /// According to the documentation, every header value is trimmed and lower-cased. The signature
+    /// of a client that signs a mixed-case host therefore does not match.
     fn canonical_request(&self, request: &Request) -> Result<String, ApiError> {
         let mut headers = String::new();
         for name in &self.signed_headers {

@@ -1,5 +1,5 @@
-//! The stand-in cloud as a state machine. In: a request and the time. Out: an answer; the world may
-//! change. Pure: no socket, no clock, no randomness except the seed.
+//! The stand-in cloud as a state machine. It takes a request and the time, returns an answer, and
+//! may change the world. Pure: it uses no socket and no clock, and no randomness except the seed.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ pub(super) struct State {
     pub(super) inbox: Inbox,
     pub(super) approvals: Approvals,
     keys: Vec<SandboxKey>,
-    /// The worlds of root accounts other than [`SANDBOX_OWNER`], which owns `world`. Each begins
-    /// empty at the account's first call.
+    /// The worlds of root accounts other than [`SANDBOX_OWNER`], which owns `world`. The world of
+    /// an account is created empty at the account's first call.
     other_worlds: BTreeMap<String, World>,
     behaviour: Behaviour,
     limiter: Limiter,
@@ -228,7 +228,8 @@ impl State {
         }
     }
 
-    /// Takes one use of the first fault that applies to the action, and returns that fault.
+    /// Finds the first fault that applies to the action, and counts this call against it. Returns
+    /// the fault.
     fn take_fault(&mut self, action: Action) -> Option<Fault> {
         let fault = self.faults.iter_mut().find(|fault| fault.meets(action))?;
         fault.times -= 1;

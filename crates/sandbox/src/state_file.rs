@@ -1,5 +1,5 @@
-//! Keeps the world in a file across restarts. In: the world after each request. Out: the file,
-//! which is replaced as a whole.
+//! Keeps the world in a file across restarts. Whenever the world has changed, the file is replaced
+//! as a whole.
 
 use std::io;
 use std::path::{Path, PathBuf};

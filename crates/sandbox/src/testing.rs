@@ -28,7 +28,7 @@ pub(super) struct Draft {
     pub(super) key: &'static str,
     pub(super) token: &'static str,
     pub(super) at: Timestamp,
-    /// The date in the credential scope; `None`: the date of `at`.
+    /// The date in the credential scope, or `None` for the date of `at`.
     pub(super) date: Option<&'static str>,
 }
 

@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 pub struct World {
     /// The images of each region; a region without an entry is empty.
     pub regions: BTreeMap<String, Stock>,
-    /// Root accounts that can receive images, whatever [`AccountKind`](crate::AccountKind) says of
-    /// their digits.
+    /// Root accounts that can receive images even if [`AccountKind`](crate::AccountKind) says
+    /// otherwise.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accounts: BTreeSet<String>,
-    /// Accounts for which every change of shares fails with `InternalError`, and with it the whole
-    /// call.
+    /// If a call names one of these accounts, the whole call fails with `InternalError`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub broken: BTreeSet<String>,
 }
@@ -80,8 +79,8 @@ spelled! {
 }
 
 spelled! {
-    /// Another operation on a blueprint, named by the code with which sharing fails during the
-    /// operation.
+    /// Another operation on a blueprint. Each variant is named after the error code with which
+    /// sharing fails during the operation.
     Busy {
         /// `OperationDenied.BlueprintOperationInProgress`.
         InOperation = "IN_OPERATION",
@@ -155,7 +154,7 @@ pub struct Blueprint {
     pub kind: BlueprintKind,
     /// `BlueprintState` as last set; read it through [`Blueprint::state_at`].
     pub state: BlueprintState,
-    /// When a `Syncing` blueprint becomes `Normal`. `None`: never.
+    /// When a `Syncing` blueprint becomes `Normal`, or `None` if it never does.
     pub normal_at: Option<Timestamp>,
     /// The CVM image from which a `Shared` blueprint was made; empty for other blueprints.
     pub image_id: String,
@@ -176,7 +175,7 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    /// Returns the state at an instant: `Syncing` becomes `Normal` with time.
+    /// Returns the state at `now`. A `Syncing` blueprint becomes `Normal` at `normal_at`.
     pub fn state_at(&self, now: Timestamp) -> BlueprintState {
         match (self.state, self.normal_at) {
             (BlueprintState::Syncing, Some(at)) if at <= now => BlueprintState::Normal,
@@ -261,8 +260,8 @@ impl World {
     }
 }
 
-/// Whether `text` is `prefix` and 6 to 16 of `[0-9a-z]`, the form of all image ids in the API's
-/// examples.
+/// Whether `text` is `prefix` followed by 6 to 16 characters of `[0-9a-z]`. All image ids in the
+/// API's examples have this form.
 pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
         (6..=16).contains(&rest.len())
@@ -272,7 +271,7 @@ pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// Writes an instant as the API does: UTC, whole seconds.
+/// Writes a time as the API does: in UTC, in whole seconds.
 pub(super) fn api_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

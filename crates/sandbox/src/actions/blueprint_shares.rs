@@ -1,8 +1,8 @@
 //! lighthouse `DescribeBlueprintsShareAcrossAccountInfos`: lists the accounts that blueprints are
 //! shared with, and since when. Source: cloud.tencent.com/document/product/1207/132389; the
-//! international site does not have the action. Lists nothing for a blueprint that does not exist,
-//! because the page has no code for that. The maximum number of ids is not documented; the sandbox
-//! uses that of `DescribeBlueprints`.
+//! international site does not have the action. If a blueprint does not exist, the answer lists
+//! nothing for it, because the page has no error code for this. The page does not document a
+//! maximum number of ids, so the sandbox uses the maximum of `DescribeBlueprints`.
 
 use serde_json::json;
 

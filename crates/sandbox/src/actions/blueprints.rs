@@ -1,5 +1,5 @@
-//! lighthouse `DescribeBlueprints`: lists the images of a region. Omits ids that do not exist.
-//! Source: cloud.tencent.com/document/product/1207/47689.
+//! lighthouse `DescribeBlueprints`: lists the images of a region. The answer omits ids that do not
+//! exist. Source: cloud.tencent.com/document/product/1207/47689.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

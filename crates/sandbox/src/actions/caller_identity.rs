@@ -1,6 +1,6 @@
 //! sts `GetCallerIdentity`, 2018-08-13: returns the root account of the key that signed the call.
-//! Source: the answer types of the official SDKs. The texts of `Arn` and `UserId` for each kind of
-//! key are not known, so a client may rely on `AccountId` only.
+//! Source: the answer types of the official SDKs. What the real service returns as `Arn` and
+//! `UserId` for each kind of key is not known, so a client should rely on `AccountId` alone.
 
 use serde_json::{Map, Value, json};
 

@@ -1,8 +1,8 @@
 //! lighthouse `CancelShareBlueprintAcrossAccounts`: stops sharing a blueprint with accounts. The
 //! Chinese page requires a custom image of the caller that is shared with the given accounts; the
-//! English page mistranslates this. An option decides whether one account without the blueprint
-//! makes the call fail. By default the sandbox skips such accounts, and refuses the call only if
-//! the blueprint has no shares.
+//! English page mistranslates this. By default, the sandbox skips accounts that the blueprint is
+//! not shared with, and refuses the call only if the blueprint has no shares at all. If
+//! `any_not_shared_refuses` is set, one such account makes the call fail.
 
 use serde_json::Map;
 

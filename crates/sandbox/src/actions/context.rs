@@ -11,7 +11,7 @@ use crate::error::{ApiError, refuse};
 use crate::params::Params;
 use crate::world::Stock;
 
-/// The input of an action. `stock` has the images of the region of the call.
+/// The input of an action. `stock` holds the images of the call's region.
 pub(crate) struct ActionContext<'a> {
     pub(crate) stock: &'a mut Stock,
     /// The accounts in [`World::accounts`](crate::World::accounts).
@@ -47,5 +47,5 @@ impl ActionContext<'_> {
     }
 }
 
-/// The fields of `Response` except `RequestId`, or a refusal.
+/// The result of an action: the fields of `Response` except `RequestId`, or a refusal.
 pub(crate) type Answer = Result<Map<String, Value>, ApiError>;

@@ -8,12 +8,14 @@ use super::context::ActionContext;
 use crate::error::{ApiError, clip, refuse};
 use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 
-/// Maximum number of accounts in one call, as both API pages say.
+/// Maximum number of accounts in one call, according to the API pages of
+/// `ShareBlueprintAcrossAccounts` and `CancelShareBlueprintAcrossAccounts`.
 const MAX_ACCOUNTS: usize = 10;
 
 /// Checks the form of the id and the number of accounts. Returns
-/// `InvalidParameterValue.LimitExceeded` for too many accounts: the page on cancelling lists this
-/// code, the page on sharing states the limit without a code.
+/// `InvalidParameterValue.LimitExceeded` for too many accounts.
+/// `CancelShareBlueprintAcrossAccounts` documents this code; `ShareBlueprintAcrossAccounts`
+/// documents only the limit.
 pub(super) fn check_form(context: &ActionContext<'_>) -> Result<(), ApiError> {
     let id = context.params.text("BlueprintId");
     if !is_image_id(id, "lhbp-") {
@@ -77,7 +79,8 @@ fn modifying(blueprint: &Blueprint, now: Timestamp) -> bool {
     blueprint.modifying_until.is_some_and(|until| now < until)
 }
 
-/// Returns when a change of shares that starts now is complete; `None` if it is complete at once.
+/// Returns the time at which a change of shares that starts now will be complete, or `None` if the
+/// change is complete immediately.
 pub(super) fn modifying_until(context: &ActionContext<'_>) -> Option<Timestamp> {
     let wait = context.behaviour.modifying_delay;
     (!wait.is_zero()).then(|| context.after(wait))

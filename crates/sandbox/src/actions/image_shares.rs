@@ -1,5 +1,6 @@
-//! cvm `DescribeImageSharePermission`: lists every account that has a CVM image, and since when,
-//! without paging. Source: its API page and the answer types of the official SDKs.
+//! cvm `DescribeImageSharePermission`: lists every account that a CVM image is shared with, and
+//! since when. The answer is not paged. Source: the API page of the action, and the answer types of
+//! the official SDKs.
 
 use serde_json::{Map, Value, json};
 

@@ -47,8 +47,8 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     Ok(selection.page.of("ImageSet", entries.collect()))
 }
 
-/// Returns an image's value for a filter that both `DescribeImages` and `DescribeImagesToShare`
-/// have.
+/// Returns the value of an image that a filter compares, for the filters that `DescribeImages` and
+/// `DescribeImagesToShare` have in common.
 pub(super) fn field(name: &str, id: &str, image: &CvmImage) -> Option<String> {
     let found = match name {
         "image-id" => id,

@@ -1,7 +1,8 @@
 //! lighthouse `DescribeImagesToShare`: lists the account's CVM images, and whether each can be made
-//! available in Lighthouse. Source: its API page. Not documented, so chosen here: lists only
-//! private images unless ids or an `image-type` filter name others; omits ids that do not exist;
-//! allows 100 ids, and 128 characters in a filter value.
+//! available in Lighthouse. Source: its API page. The sandbox chooses what the page does not
+//! document: the answer lists only private images unless the call has ids or an `image-type`
+//! filter, and omits ids that do not exist. A call may have 100 ids, and a filter value may have
+//! 128 characters.
 
 use std::collections::BTreeSet;
 

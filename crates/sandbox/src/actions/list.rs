@@ -1,5 +1,5 @@
-//! Implements the common parts of the list actions: ids, paging and filters. The documentation
-//! lists different error codes for each action, so each action describes its own rules.
+//! Implements the common parts of the list actions: ids, paging and filters. The documented error
+//! codes differ between actions, so each action has its own `ListRules`.
 
 use serde_json::{Map, Value};
 
@@ -10,18 +10,19 @@ use crate::world::is_image_id;
 /// Default and maximum number of entries on a page.
 const DEFAULT_LIMIT: i64 = 20;
 const MAX_LIMIT: i64 = 100;
-/// Maximum number of ids in one call of a list that limits them.
+/// Maximum number of ids in one call, for the actions that limit this number.
 pub(super) const MAX_IDS: usize = 100;
-/// Maximum number of filters in one call, as the API pages of all lists say.
+/// Maximum number of filters in one call, according to the API pages of all list actions.
 const MAX_FILTERS: usize = 10;
 
-/// The rules of a list action, and its codes for wrong parameters. `None` instead of a code skips
-/// the check.
+/// The rules of a list action, and its error codes for wrong parameters. If a code is `None`, the
+/// action does not make the check.
 pub(super) struct ListRules {
-    /// The name of the parameter with the ids, and the prefix of an id.
+    /// The name of the parameter that lists the ids.
     pub(super) ids: &'static str,
     pub(super) prefix: &'static str,
-    /// The codes for an `Offset` or a `Limit` below 0, and for another `Limit` outside 1 to 100.
+    /// The code for an `Offset` or a `Limit` below 0. `range` is the code for any other `Limit`
+    /// outside 1 to 100.
     pub(super) negative: &'static str,
     pub(super) range: &'static str,
     /// The code for ids together with filters.
@@ -29,7 +30,6 @@ pub(super) struct ListRules {
     /// The code for more than [`MAX_IDS`] ids.
     pub(super) too_many_ids: Option<&'static str>,
     pub(super) malformed_id: Option<&'static str>,
-    /// The names of the supported filters.
     pub(super) filters: &'static [&'static str],
     /// Whether the filters `tag:KEY`, `tag-key` and `tag-value` exist. No image of the sandbox has
     /// tags.
@@ -39,7 +39,6 @@ pub(super) struct ListRules {
     pub(super) too_many_filters: &'static str,
 }
 
-/// The page, the ids and the filters of a call.
 pub(super) struct Selection<'a> {
     pub(super) page: Page,
     pub(super) ids: &'a [String],
@@ -105,8 +104,9 @@ impl ListRules {
 }
 
 impl Selection<'_> {
-    /// Whether an entry is among the ids, if there are any, and matches all filters. `field`
-    /// returns the entry's value for a filter's name; an entry without a value does not match.
+    /// Whether the call selects an entry: either the call has no ids or `id` is one of them, and
+    /// the entry matches all filters. `field` returns the entry's value for the name of a filter.
+    /// If it returns `None`, the filter does not match.
     pub(super) fn takes(&self, id: &String, field: impl Fn(&str) -> Option<String>) -> bool {
         let matches =
             |filter: &Filter| field(&filter.name).is_some_and(|v| filter.values.contains(&v));
@@ -122,7 +122,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads `Offset` (0 unless given) and `Limit` (20 unless given, 1 to 100).
+    /// Reads `Offset` (default 0) and `Limit` (1 to 100, default 20).
     fn read(
         params: &Params,
         negative: &'static str,
@@ -143,7 +143,7 @@ impl Page {
         })
     }
 
-    /// Returns the `TotalCount` of all entries, and the requested entries under `name`.
+    /// Returns the requested entries as `name`, and the number of all entries as `TotalCount`.
     pub(super) fn of(self, name: &str, all: Vec<Value>) -> Map<String, Value> {
         let total = Value::from(all.len());
         let page = all.into_iter().skip(self.offset).take(self.limit).collect();

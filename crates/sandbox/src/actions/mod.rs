@@ -1,5 +1,6 @@
-//! The API actions, one file each. In: a call's parameters and the images of one region. Out: the
-//! answer's fields or a refusal. Pure; does not check authentication or rates, and knows no HTTP.
+//! The API actions, one file each. An action takes the parameters of a call and the images of one
+//! region, and returns the fields of the answer or a refusal. The actions are pure: authentication,
+//! rate limits and HTTP are handled elsewhere.
 
 mod context;
 mod service;

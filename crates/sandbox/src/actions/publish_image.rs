@@ -1,6 +1,7 @@
 //! lighthouse `ModifyImageSharePermission`: makes a blueprint from a CVM custom image, or removes
-//! that blueprint. Source: its API page. Not documented, so chosen here: CANCEL of an image that is
-//! not in Lighthouse succeeds, and CANCEL also removes a blueprint that is shared with accounts.
+//! that blueprint. Source: its API page. The sandbox chooses what the page does not document:
+//! CANCEL succeeds for an image that is not in Lighthouse, and CANCEL also removes a blueprint that
+//! is shared with accounts.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -73,8 +74,8 @@ fn published(id: &str, image: &CvmImage) -> Blueprint {
     }
 }
 
-/// Returns the id of an image's blueprint. It follows from the image's id alone, so that a test can
-/// name it in advance.
+/// Returns the id of the blueprint that is made from an image. The id depends only on the image's
+/// id, so that a test can predict it.
 pub(super) fn blueprint_id_of(image: &str) -> String {
     const ALPHABET: [char; 36] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',

@@ -2,7 +2,7 @@
 
 use crate::behaviour::Site;
 
-/// A product of the cloud. The service in the credential scope names it.
+/// A product of the cloud, as named by the service in a request's credential scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Service {
     Lighthouse,
@@ -29,7 +29,7 @@ const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "na-siliconvalley",
     "sa-saopaulo",
 ];
-/// Regions with CVM but without Lighthouse. The pages of CVM do not list regions.
+/// Regions that have CVM but not Lighthouse. The API pages of CVM do not list regions.
 const CVM_ONLY_REGIONS: [&str; 8] = [
     "ap-beijing-fsi",
     "ap-chongqing",
@@ -64,8 +64,9 @@ impl Service {
         }
     }
 
-    /// Whether a site serves a region. Only the international site's Lighthouse pages list regions;
-    /// in all other cases, every region in the two lists counts.
+    /// Whether `site` offers this service in `region`. Only the Lighthouse pages of the
+    /// international site list regions. In all other cases, every region of the two lists above is
+    /// accepted.
     pub(crate) fn serves(self, site: Site, region: &str) -> bool {
         let listed_only = self == Self::Lighthouse && site == Site::Intl;
         LIGHTHOUSE_REGIONS.contains(&region) || (!listed_only && CVM_ONLY_REGIONS.contains(&region))

@@ -1,5 +1,5 @@
 //! lighthouse `ShareBlueprintAcrossAccounts`: shares a custom blueprint with other root accounts.
-//! Source: its API page; where the page is silent, the sandbox has an option.
+//! Source: its API page. Where the page leaves a question open, the sandbox has an option.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! cvm `ModifyImageSharePermission`: shares a CVM custom image with accounts in the same region, or
-//! stops sharing it. Source: its API page. Not documented, so chosen here: CANCEL skips accounts
-//! that do not have the image, and of the image checks only that it is the caller's, `NORMAL` and
-//! not occupied.
+//! stops sharing it. Source: its API page. The sandbox chooses what the page does not document:
+//! CANCEL skips accounts that do not have the image, and requires only that the image belongs to
+//! the caller, is `NORMAL` and is not occupied.
 
 use std::collections::BTreeSet;
 
@@ -100,8 +100,8 @@ fn check_image(image: &CvmImage) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Checks an account. An account of the other site is refused as not found, because the page has no
-/// code for it.
+/// Checks an account. An account of the other site is reported as not found, because the page has
+/// no code for this case.
 fn check_account(known: &BTreeSet<String>, account: &str) -> Result<(), ApiError> {
     let (code, problem) = match AccountKind::among(known, account) {
         AccountKind::Root => return Ok(()),

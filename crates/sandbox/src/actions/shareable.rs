@@ -5,7 +5,8 @@
 use crate::error::ApiError;
 use crate::world::{CvmImage, ImageClass, ImageSource, ImageState, ImageType};
 
-/// Systems that Lighthouse supports, with the lowest version (the vendor's guide to shared images).
+/// Systems that Lighthouse supports, each with the lowest supported version. Source: the vendor's
+/// guide to shared images.
 const SYSTEMS: [(&str, (u32, u32)); 5] = [
     ("centos", (6, 8)),
     ("ubuntu", (14, 4)),
@@ -14,8 +15,8 @@ const SYSTEMS: [(&str, (u32, u32)); 5] = [
     ("tencentos", (2, 4)),
 ];
 
-/// Returns why an image cannot be shared to Lighthouse: the code of the refusal and a text for
-/// people.
+/// Returns why an image cannot be made available in Lighthouse, or `None` if it can. The error has
+/// the code of the refusal and the reason in words.
 pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     const UNABLE: &str = "UnsupportedOperation.ImageUnableToShare";
     const OCCUPIED: &str = "UnsupportedOperation.ImageOccupied";

@@ -1,5 +1,5 @@
 //! Adds accounts to the shares of an image. An option decides whether the accounts before a refused
-//! one stay added, because the pages do not say.
+//! account stay added, because the API pages do not say.
 
 use jiff::Timestamp;
 

@@ -1,12 +1,11 @@
-//! Contains the table of the API actions: name, service, parameters, rate, and the function of
-//! each.
+//! The table of the API actions. Each action has a name, a service, parameters, a rate limit, and
+//! the function that runs it.
 
 use super::context::{ActionContext, Answer};
 use super::service::Service;
 use crate::behaviour::RateLimits;
 use crate::params::{Field, Kind, optional, required};
 
-/// The actions that the sandbox knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     ShareBlueprint,
@@ -75,7 +74,7 @@ impl Action {
         }
     }
 
-    /// Returns the parameters in the table of the action's page.
+    /// Returns the parameters that the action's API page lists.
     pub(crate) fn fields(self) -> &'static [Field] {
         match self {
             Self::ShareBlueprint | Self::CancelBlueprint => &[BLUEPRINT, ACCOUNTS],
@@ -90,7 +89,7 @@ impl Action {
         }
     }
 
-    /// Returns the allowed calls per second; `None` if the action is not limited.
+    /// Returns the number of calls allowed per second, or `None` if the action is not limited.
     pub(crate) fn per_second(self, limits: RateLimits) -> Option<u32> {
         match self {
             Self::ShareImage => limits.cvm_modify,

@@ -1,4 +1,4 @@
-//! Calls actions in their tests, without server, signature or rate limit.
+//! A test harness that calls actions directly, without a server, signatures or rate limits.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::behaviour::Behaviour;
 use crate::params::Params;
 use crate::world::World;
 
-/// The region of all calls.
+/// The region of every call that `Bench` makes.
 pub(super) const SG: &str = "ap-singapore";
 
 #[derive(Clone)]

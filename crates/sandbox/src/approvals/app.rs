@@ -12,7 +12,8 @@ pub(super) struct Apps {
 }
 
 impl Apps {
-    /// Returns a token for an app; `None` if the secret is empty or not the app's.
+    /// Returns a token for an app, or `None` if `id` or `secret` is empty or the secret is not the
+    /// app's.
     pub(super) fn token(&mut self, id: &str, secret: &str) -> Option<String> {
         if id.is_empty() || secret.is_empty() {
             return None;
@@ -26,8 +27,8 @@ impl Apps {
         format!("sandboxtoken{}", self.valid)
     }
 
-    /// Whether `token` is the one that all apps get now. No token is valid before an app has
-    /// requested one.
+    /// Whether `token` is the current token, which all apps share. No token is valid before an app
+    /// has requested one.
     pub(super) fn accept(&self, token: &str) -> bool {
         !self.secrets.is_empty() && token == self.valid_token()
     }

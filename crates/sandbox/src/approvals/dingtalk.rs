@@ -1,4 +1,4 @@
-//! Imitates DingTalk's API. A refusal has an HTTP status other than 200 and a code in words.
+//! Imitates DingTalk's API. A refusal has an HTTP status other than 200 and a textual code.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,8 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// Returns an instance without its id and that of its process: the real answer lacks them too.
+/// Returns an instance without its own id and its process's id, because DingTalk's answer has
+/// neither.
 fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     match tenant.instances.get(call.query("processInstanceId")) {
         Some(instance) => {
@@ -61,8 +62,9 @@ fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// Lists instances by the time of creation, in milliseconds; the range is at most 120 days. The
-/// instances in the sandbox contain this time as a text with whole minutes.
+/// Lists the instances that were created between `startTime` and `endTime`, which are in
+/// milliseconds and at most 120 days apart. An instance in the sandbox contains its creation time
+/// as text, in whole minutes.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     if call.number("endTime") - call.number("startTime") > 120 * 86_400_000 {
         return refused(400, "paramError");
@@ -71,7 +73,7 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     let (begins, ends) = (at(call.number("startTime")), at(call.number("endTime")));
     let size = call.count("maxResults").clamp(1, 20);
     let (ids, next) = tenant.page(call.count("nextToken"), size, |instance| {
-        // The text of the time is as in "2026-11-02T08:00Z".
+        // For example, `createTime` is "2026-11-02T08:00Z".
         let created = text(instance.get("createTime")).trim_end_matches('Z');
         let created = format!("{created}:00Z").parse::<jiff::Timestamp>().ok();
         let statuses = call.body.get("statuses").and_then(Value::as_array);

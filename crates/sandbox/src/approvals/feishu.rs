@@ -65,8 +65,9 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// Lists instances by the time of creation, in milliseconds; the range is at most 30 days. Omits
-/// withdrawn instances.
+/// Lists the instances that were started between `instance_start_time_from` and
+/// `instance_start_time_to`, which are in milliseconds and at most 30 days apart. Omits withdrawn
+/// instances.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (
         call.number("instance_start_time_from"),
@@ -96,8 +97,8 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         "instance_list": entries, "has_more": next.is_some(), "page_token": page_token}})
 }
 
-/// Adds a comment in the name of a user. The field `content` is a text that contains JSON, which
-/// has the comment in `text`.
+/// Adds a comment in the name of a user. `content` in the request's body is a string of JSON, in
+/// which `text` is the comment.
 fn comment(tenant: &mut Tenant, call: &Call<'_>, code: &str) -> Value {
     let content: Value = serde_json::from_str(call.body("content")).unwrap_or_default();
     let written = text(content.get("text")).to_owned();

@@ -1,7 +1,7 @@
-//! Imitates the APIs of approval systems, as far as a program that reads approvals needs them: the
-//! token of an app, instances, their list, and what is written back. In: requests below `/feishu`
-//! or `/lark`, `/dingtalk` and `/wecom`, and below `/http` for the tickets of any other system.
-//! Out: answers in each system's own form. Source: the systems' documents (open.feishu.cn,
+//! Imitates the APIs of approval systems, as far as a program that reads approvals needs them:
+//! requesting a token for an app, reading and listing instances, and writing back to them. Answers
+//! requests below `/feishu` (or `/lark`), `/dingtalk` and `/wecom` in the system's own form.
+//! `/http` serves the tickets of any other system. Source: the systems' documents (open.feishu.cn,
 //! open.dingtalk.com, developer.work.weixin.qq.com).
 
 mod app;
@@ -22,7 +22,7 @@ use tenant::Call;
 pub use system::ApprovalSystem;
 pub use tenant::{ApprovalCalls, Tenant};
 
-/// One company at each system.
+/// The imitated approval systems, with one company at each.
 #[derive(Debug, Default)]
 pub struct Approvals {
     feishu: Tenant,
@@ -42,8 +42,8 @@ impl Approvals {
         }
     }
 
-    /// Adds an instance, or replaces the one with the same id. Returns the id. Without an id, adds
-    /// nothing and returns `None`.
+    /// Adds an instance, or replaces the instance that has the same id, and returns the id. If the
+    /// instance has no id, adds nothing and returns `None`.
     pub fn put(&mut self, system: ApprovalSystem, instance: Value) -> Option<String> {
         let id = system.id_of(&instance)?;
         self.at(system).instances.insert(id.clone(), instance);

@@ -11,7 +11,7 @@ pub enum ApprovalSystem {
     Dingtalk,
     /// WeCom's approval app.
     Wecom,
-    /// A ticket system, which answers a GET that carries a login.
+    /// Any other ticket system, which answers GET requests that carry a login.
     Http,
 }
 
@@ -35,8 +35,8 @@ impl ApprovalSystem {
         Self::ALL.into_iter().find(|system| system.as_str() == name)
     }
 
-    /// Returns JSON pointers to the id in an instance. DingTalk's API does not show the id, but
-    /// instances in the sandbox must contain it.
+    /// Returns the JSON pointers at which an instance can have its id. DingTalk's API does not
+    /// return the id, but instances in the sandbox must contain it.
     fn id_places(self) -> &'static [&'static str] {
         match self {
             Self::Feishu => &["/instance_code"],
@@ -46,7 +46,6 @@ impl ApprovalSystem {
         }
     }
 
-    /// Returns the id in an instance.
     pub(super) fn id_of(self, instance: &Value) -> Option<String> {
         let mut places = self.id_places().iter();
         match places.find_map(|place| instance.pointer(place))? {

@@ -1,4 +1,5 @@
-//! One company at an approval system: its instances, what was written back, how its API behaves.
+//! A company at an approval system: its instances, the notes that clients wrote back, and how the
+//! system's API behaves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::super::query;
 use super::super::request::Request;
 use super::app::Apps;
 
-/// The number of calls by kind. Refused calls count too, except those for a list.
+/// The number of calls of each kind. Refused calls count too, except refused calls for a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ApprovalCalls {
     /// Calls for a token.
@@ -38,13 +39,13 @@ pub struct Tenant {
     pub loses_answer: bool,
     /// How long each call takes.
     pub pause: Duration,
-    /// The maximum size of a page of a list. `None`: the maximum of the system.
+    /// The maximum size of a list page, or `None` for the system's own maximum.
     pub page_size: Option<usize>,
     pub(super) apps: Apps,
 }
 
 impl Tenant {
-    /// Makes all tokens invalid that were issued so far.
+    /// Invalidates all tokens issued so far.
     pub fn expire_tokens(&mut self) {
         self.apps.expire();
     }
@@ -55,9 +56,9 @@ impl Tenant {
         !std::mem::take(&mut self.loses_answer)
     }
 
-    /// Returns a page of the ids of the instances for which `fits` returns true: skips the first
-    /// `from` ids and returns at most `size`. Also returns the `from` of the next page, if there is
-    /// one.
+    /// Returns one page of the ids of the instances for which `fits` returns true, and the `from`
+    /// of the next page if there is one. The page skips the first `from` ids and has at most `size`
+    /// ids.
     pub(super) fn page(
         &mut self,
         from: usize,
@@ -118,13 +119,13 @@ impl<'a> Call<'a> {
         value.and_then(number).unwrap_or_default()
     }
 
-    /// Returns a number as [`Call::number`] does, for a count or a position; 0 if it is negative.
+    /// Like [`Call::number`], but returns 0 for a negative number. Used for counts and positions.
     pub(super) fn count(&self, name: &str) -> usize {
         usize::try_from(self.number(name)).unwrap_or_default()
     }
 }
 
-/// Returns a text; empty if the value is absent or no text.
+/// Returns the string in a value, or an empty string if the value is absent or not a string.
 pub(super) fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
 }

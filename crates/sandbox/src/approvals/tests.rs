@@ -1,4 +1,5 @@
-//! Tests the calls to each system, from a token to a comment, and what each system refuses.
+//! Tests the calls to each approval system, from requesting a token to writing a comment, and the
+//! calls that each system refuses.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

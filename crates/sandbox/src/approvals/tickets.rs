@@ -1,5 +1,5 @@
-//! Imitates a ticket system. Answers a GET that carries a login, with the ticket that its path or
-//! query names.
+//! Imitates a ticket system. If a GET request carries a login, the answer is the ticket that the
+//! request's path or query names.
 
 use serde_json::{Value, json};
 

@@ -60,8 +60,9 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// Lists instances by the time of the application, in seconds; the range is at most 31 days. One
-/// filter names the template, another one the status.
+/// Lists the instances that were applied for between `starttime` and `endtime`, which are in
+/// seconds and at most 31 days apart. One filter selects the template, and another selects the
+/// status.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (call.number("starttime"), call.number("endtime"));
     if ends - begins > 31 * 86_400 {
@@ -92,7 +93,8 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// Stores a message. With `enable_duplicate_check`, stores a repeated message only once.
+/// Stores a message. If the request sets `enable_duplicate_check`, a message that was already
+/// stored is not stored again.
 fn message(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let content = text(call.body.pointer("/text/content")).to_owned();
     let app = call.body.get("agentid").and_then(Value::as_i64);

@@ -38,8 +38,8 @@ fn wire(request: &Request, path: &str) -> Vec<u8> {
     [text.as_bytes(), &request.body].concat()
 }
 
-/// Sends bytes and reads until the connection ends. Returns what arrived, or what arrived before
-/// the connection broke and how it broke.
+/// Sends bytes, reads until the connection ends, and returns what was read. If the connection
+/// breaks, returns what was read before, and the kind of the error.
 async fn exchange(running: &Running, bytes: Vec<u8>) -> Result<String, (String, ErrorKind)> {
     let addr = running.addr;
     let talk = move || {
