@@ -1,6 +1,6 @@
 //! A custom handler for Azure Functions. The host forwards HTTP requests under its route prefix,
-//! and posts the events of other triggers as envelopes to `/FUNCTION`. In: these requests. Out: the
-//! responses in the host's form.
+//! and posts the events of other triggers as envelopes to `/FUNCTION`. The handler answers both in
+//! the form that the host expects.
 
 use std::sync::Arc;
 
@@ -23,7 +23,6 @@ const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routepref
 /// starts a sweep. The name decides, because a timer event has no text that an operator sets.
 const DRIFT: &str = "drift";
 
-/// The handler for Azure, with the host's configuration of HTTP routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
     /// The prefix of HTTP routes; `None` if it is empty or unknown. Without a prefix, envelopes are
@@ -55,8 +54,8 @@ impl Handler {
         }
     }
 
-    /// The name of the function whose envelope this is. `None` for a forwarded HTTP request, or if
-    /// the prefix is empty or unknown.
+    /// Returns the name of the function if the request is an envelope. Returns `None` for a
+    /// forwarded HTTP request, or if the prefix is empty or unknown.
     fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;
@@ -86,15 +85,15 @@ impl Handler {
     }
 }
 
-/// The name of the function in an envelope that the command `invoke` read from a file. `None` for
-/// any other event: a forwarded HTTP request has no envelope.
+/// Returns the name of the function if `event` is an envelope, which the command `invoke` has read
+/// from a file. Returns `None` for any other event, such as a forwarded HTTP request.
 pub(crate) fn function_of(event: &Value) -> Option<&str> {
     event.get("Data")?;
     event.pointer("/Metadata/sys/MethodName")?.as_str()
 }
 
-/// Processes the envelope of a function. The caller must know that it does not come from an HTTP
-/// sender.
+/// Processes the envelope of a function. The caller must have ruled out that the envelope comes
+/// from an HTTP sender.
 pub(crate) async fn invoke(
     app: &Arc<App>,
     function: &str,
@@ -115,9 +114,9 @@ pub(crate) async fn invoke(
     }
 }
 
-/// Builds the response to an envelope. Marks it as authenticated if the row of its outcome says so
-/// (`Row::authenticated`): only the host can send envelopes. The host treats every status except
-/// 200 as a failed invocation, and delivers a queue's message again.
+/// Builds the response to an envelope. Only the host can send envelopes, so the response is marked
+/// as authenticated if `Row::authenticated` is set for its outcome. The host treats every status
+/// except 200 as a failed invocation, and delivers a queue's message again.
 fn in_envelope(
     Invocation {
         outcome, answer, ..
@@ -141,8 +140,8 @@ enum Event {
 }
 
 /// Reads an envelope. A queue message is a string under the name of the binding, and a timer event
-/// is an object with `IsPastDue`. Refuses an object with `Method`: it is an HTTP request in an
-/// envelope, which any sender may have sent.
+/// is an object with `IsPastDue`. An object with `Method` is an HTTP request in an envelope. It is
+/// refused, because any sender may have sent it.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope = read_json(body).map_err(|flaw| match flaw {
         JsonFlaw::Syntax(_) => "is not JSON",

@@ -1,6 +1,5 @@
 //! Alibaba Function Compute's custom runtime. The platform's own requests and those of senders
-//! arrive on the same port. In: a request. Out: the response, with the header that marks a failed
-//! event.
+//! arrive on the same port. The response to a failed event has the header that reports the failure.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,10 +35,9 @@ pub(crate) async fn respond_to(
 /// calls the cloud, and any HTTP sender can request one.
 const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
 
-/// The start of the newest comparison by this process.
+/// When this process last started a comparison.
 static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Whether this is the event of a timer.
 pub(crate) fn is_timer(event: &Value) -> bool {
     event.get("triggerTime").is_some() && event.get("triggerName").is_some()
 }
@@ -77,7 +75,7 @@ fn response(
     }
 }
 
-/// Whether a comparison may start now. If so, notes this instant as its start.
+/// Whether a comparison may start now. If so, records the current time as its start.
 fn may_compare() -> bool {
     let mut newest = COMPARED.lock();
     let free = newest.is_none_or(|at| at.elapsed() >= BETWEEN_COMPARISONS);

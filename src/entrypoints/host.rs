@@ -1,4 +1,4 @@
-//! Detects which host runs the program. In: the environment variables. Out: the host, or none.
+//! Detects from the environment variables which host runs the program.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -29,8 +29,9 @@ pub(crate) enum HttpHost {
     ScfWeb,
 }
 
-/// The variables that name the port, each with the address to listen on and its host. The first one
-/// that is set counts. Azure's host connects through loopback, the other hosts through the network.
+/// The variables that name the port, each with the address to listen on and the host that it
+/// implies. The first variable that is set counts. Azure's host connects through loopback, the
+/// other hosts through the network.
 const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     (
         "FUNCTIONS_CUSTOMHANDLER_PORT",
@@ -56,8 +57,8 @@ const UNNAMED_PORT: u16 = 9000;
 /// Detects the host by its variables. Returns `None` if no variable of a host is set.
 ///
 /// # Errors
-/// The value of a port variable is not a port, or a variable that Lambda sets is missing or is not
-/// a number.
+/// Fails if the value of a port variable is not a port. On Lambda, fails if a variable that
+/// `check_lambda` requires is missing or is not a number.
 pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
@@ -76,7 +77,7 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
             };
             let port = value.parse().ok().filter(|port| *port != 0);
             let port: u16 = port.ok_or_else(wrong)?;
-            // Many hosts set `PORT`.
+            // Many hosts set `PORT`, so a variable that identifies the host takes precedence.
             let host = match host {
                 HttpHost::Plain => marked.unwrap_or(HttpHost::Plain),
                 named => named,
@@ -88,9 +89,9 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     Ok(marked.map(|host| Host::Http(address.into(), host)))
 }
 
-/// Whether the host runs functions. Such a host may freeze the process after each answer and
-/// continue it much later, so nothing may be under way then. The command does not matter: `serve`
-/// may run on such a host too.
+/// Whether the host may freeze the process after each answer and resume it much later, as hosts of
+/// functions do. On such a host, no work may be in progress after an answer. The command does not
+/// matter, because `serve` may run on such a host too.
 pub(crate) fn may_freeze(vars: &Vars) -> bool {
     match detect(vars) {
         Ok(Some(Host::Lambda | Host::Scf)) => true,

@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 pub(crate) struct Invocation {
     pub(crate) outcome: Outcome,
     pub(crate) answer: Result<Value, NamedError>,
-    /// When an HTTP sender must have the answer; never for other events.
+    /// When an HTTP sender must have the answer. `Deadline::NEVER` for other events.
     pub(crate) answer_by: Deadline,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn asks_for_drift(text: &str) -> bool {
 /// Runs one sweep for a schedule or timer of any function host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     let swept = app.sweep(deadline).await;
-    // A reading of `/metrics` updates the gauges, but by default a function does not serve
+    // A request for `/metrics` updates the gauges, but by default a function does not serve
     // `/metrics`. So update them here, for CloudWatch and the collector.
     app.look_at_gauges().await;
     match swept {

@@ -1,6 +1,7 @@
-//! Receives a message from a queue, topic, stream, event bus or direct invocation, whose host has
-//! authenticated the sender. In: the origin that the host names, the message's id and its bytes.
-//! Out: the outcome and the body of the reply, also if no source trusts the origin.
+//! Receives a message from a queue, topic, stream, event bus or direct invocation. In all these
+//! cases, the host has authenticated the sender. Takes the origin that the host names, the
+//! message's id and its bytes. Returns the outcome and the body of the reply, even if no source
+//! trusts the origin.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::reply;
 /// A message whose origin is not checked yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
-    /// The exact text that the `from` of a trusted source must list.
+    /// The origin that the host names. A trusted source must list exactly this text in `from`.
     pub(crate) origin: String,
     /// The host's id of the message. A redelivery has the same id.
     pub(crate) id: Option<String>,

@@ -1,5 +1,4 @@
-//! Reads the body of a request within bounds of size, time and memory. In: a body and its
-//! connection. Out: the bytes, or the reason why they were not read.
+//! Reads the body of a request within bounds of size, time and memory.
 
 use std::time::Duration;
 
@@ -32,18 +31,18 @@ pub(super) enum BodyError {
     Broken,
 }
 
-/// A body. Dropping it frees its part of the memory for bodies.
+/// A body that was read. Dropping it frees its part of the memory for bodies.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
     pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body of at most `limit` bytes. A declared length above the limit is refused at once.
-/// With `waits_for_continue`, the sender waits for permission (`Expect: 100-continue`) to send the
-/// body.
+/// `waits_for_continue` says that the sender waits for permission (`Expect: 100-continue`) before
+/// it sends the body.
 ///
 /// # Errors
-/// Why the body was not read.
+/// Returns why the body was not read.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
@@ -68,8 +67,8 @@ pub(super) async fn read(
     // The time limit begins a little later on some connections, so that bodies that began together
     // do not time out together.
     let began = Instant::now() + connection.spread();
-    // Reserve the memory for the declared length before reading the first byte, so that a body that
-    // waits for its memory takes none.
+    // Reserve the memory for the declared length before reading the first byte. A body that waits
+    // for memory therefore uses none.
     let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;
     let mut bytes = BytesMut::with_capacity(declared);
     loop {

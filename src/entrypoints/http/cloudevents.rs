@@ -1,8 +1,8 @@
-//! Builds the reply to a CloudEvent in the protocol of its sender. A Knative broker expects the
-//! body of a 2xx response to be an event, and treats any other body as a failed delivery
+//! Builds the reply to a CloudEvent in the form that its sender expects. A Knative broker expects
+//! the body of a 2xx response to be an event, and treats any other body as a failed delivery
 //! (knative/eventing#6394). Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent
 //! in binary mode if the sender requests one with `Prefer: reply`. Other responses, handshakes and
-//! bodies that the source's scheme prescribes stay as they are.
+//! bodies that the source's scheme prescribes are not changed.
 
 use crate::app::{Answered, Headers, Reply, short_digest};
 use crate::entrypoints::reply::body_of;
@@ -24,7 +24,7 @@ pub(crate) enum ReplyMode {
 }
 
 impl ReplyMode {
-    /// The form for a request to `/events`.
+    /// Returns the form of the response to a request to `/events`.
     pub(crate) fn of_event(headers: &Headers) -> Self {
         if prefers_reply(headers) {
             Self::Event
@@ -33,7 +33,8 @@ impl ReplyMode {
         }
     }
 
-    /// The form for a request to `/hooks/{source}`, which may also contain a CloudEvent.
+    /// Returns the form of the response to a request to `/hooks/{source}`, which may also contain a
+    /// CloudEvent.
     pub(crate) fn of_delivery(headers: &Headers) -> Self {
         let structured = headers.all("content-type").any(|kind| {
             let kind = kind.trim_start().to_ascii_lowercase();
@@ -88,7 +89,7 @@ impl ReplyMode {
                     .with_header("ce-source", SOURCE)
                     .with_header("ce-type", kind)
             }
-            // This includes a refusal that `replies` of the source answers with 200.
+            // This includes a refusal that is answered with 200 because of the source's `replies`.
             (Self::Empty | Self::Event, _) => HttpResponse {
                 headers: Vec::new(),
                 body: String::new(),

@@ -1,6 +1,5 @@
-//! Limits the server's open connections and the memory of their bodies, and chooses which
-//! connection to close when a limit is reached. In: accepted connections and their progress. Out:
-//! permits, and the signal that a connection must close. Performs no I/O.
+//! Limits the server's open connections and the memory of their bodies. When a limit is reached,
+//! chooses which connection must close, and signals that connection. Performs no I/O.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +34,8 @@ pub(super) struct Connections {
     waiting: Mutex<Waiting>,
 }
 
-/// The connections whose sender must send something next, in the order in which they are closed.
+/// The connections whose sender must send something next, in the order in which they would be
+/// closed.
 #[derive(Default)]
 struct Waiting {
     next: u64,
@@ -66,7 +66,8 @@ impl Connections {
         })
     }
 
-    /// Admits a new connection. At the maximum, closes the waiting connection that ranks first.
+    /// Admits a new connection. If the maximum is reached, closes the waiting connection that ranks
+    /// first.
     pub(super) async fn admit(self: &Arc<Self>) -> Option<Connection> {
         let permit = self.take(&self.open, 1, |_| true).await?;
         let (must_close, number) = (Arc::new(Notify::new()), self.waiting.lock().number());
@@ -135,20 +136,21 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Notes that a body begins to arrive. Ends the time limit, because `body::read` has its own.
+    /// Records that a body begins to arrive. Ends the connection's time limit, because `body::read`
+    /// has a time limit of its own.
     pub(super) fn reads_body(&self) {
         self.wait_for(true, None);
     }
 
-    /// Notes that the request has been read. The sender now waits for the answer, so the connection
-    /// is not closed until then.
+    /// Records that the request has been read. The sender now waits for the answer, so the
+    /// connection is not closed until the answer is ready.
     pub(super) fn request_read(&self) {
         self.connections.waiting.lock().by_rank.remove(&self.rank());
         self.deadline.send_replace(None);
     }
 
-    /// Notes that the answer is ready, and begins the time limit for the next request. `verified`:
-    /// whether the answered request was authenticated.
+    /// Records that the answer is ready, and begins the time limit for the next request. `verified`
+    /// says whether the answered request was authenticated.
     pub(super) fn answer_ready(&self, verified: bool) {
         let now = Instant::now();
         if verified {
@@ -201,7 +203,8 @@ impl Connection {
 
     fn wait_for(&self, has_body: bool, deadline: Option<Instant>) {
         let mut waiting = self.connections.waiting.lock();
-        // Leaves no entry under an earlier rank: `request_read` removed it before the rank changed.
+        // This leaves no entry under an earlier rank, because `request_read` removed that entry
+        // before the rank changed.
         waiting.by_rank.insert(
             self.rank(),
             WaitingConnection {

@@ -1,5 +1,5 @@
-//! Raises the process's limit on open files as far as needed and allowed. In: the wanted number of
-//! connections. Out: the number that fits into the limit, or 16 if fewer fit.
+//! Raises the process's limit on open files as far as needed and allowed, and computes how many
+//! connections fit into the limit.
 
 /// Descriptors that are not available for senders' connections: 32 threads that write the journal
 /// use two each, and the connections to the cloud and to the store use the rest.

@@ -1,6 +1,6 @@
-//! Converts HTTP requests that a host passes as JSON events, and the responses to them. In: an
-//! event of API Gateway, a function URL or a load balancer. Out: an [`HttpRequest`], and later the
-//! response as JSON in the form of the event.
+//! Converts HTTP requests that a host passes as JSON events of API Gateway, a function URL or a
+//! load balancer into [`HttpRequest`]s. Converts the responses back to JSON in the form of the
+//! event.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +44,7 @@ pub(crate) enum EventFlaw {
 /// Builds the request from an event. The caller has already read the method and the path.
 ///
 /// # Errors
-/// The part of the event that does not have the host's format.
+/// Fails if a part of the event does not have the host's format.
 pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpRequest, EventFlaw> {
     Ok(HttpRequest {
         method: method.to_owned(),
@@ -64,9 +64,10 @@ pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
         .unwrap_or(path)
 }
 
-/// The path without the base path of a custom domain: the resource that API Gateway matched, such
-/// as `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` if a parameter is
-/// missing, or if the path does not end with the filled-in resource.
+/// Returns the path without the base path of a custom domain. The base path is found with the
+/// resource that API Gateway matched, such as `/hooks/{source}` or `/{proxy+}`: the resource with
+/// its parameters filled in is the end of the path. Returns `None` if a parameter is missing, or if
+/// the path has another end.
 pub(crate) fn path_of_resource<'a>(
     event: &Value,
     resource: &str,
@@ -90,8 +91,8 @@ pub(crate) fn path_of_resource<'a>(
     path.get(start..).filter(|end| *end == filled)
 }
 
-/// All values of all headers. Prefers `multiValueHeaders`, because only there does a repeated
-/// header have all its values.
+/// Returns all values of all headers. Prefers `multiValueHeaders`, because only this field has all
+/// values of a repeated header.
 fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
     let object = |name: &'static str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -115,8 +116,9 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
     Ok(pairs)
 }
 
-/// The decoded fields of the query. API Gateway has already decoded those of payload version 1. A
-/// load balancer has not, and SCF does not say, so their fields are decoded here.
+/// Returns the decoded fields of the query. In payload version 1, API Gateway has already decoded
+/// them. A load balancer has not, and the documentation of SCF does not say, so their fields are
+/// decoded here.
 fn query(event: &Value) -> Vec<(String, String)> {
     if let Some(raw) = event.get("rawQueryString").and_then(Value::as_str) {
         return query_fields(raw);
@@ -147,7 +149,7 @@ fn query(event: &Value) -> Vec<(String, String)> {
     fields.iter().flat_map(each).collect()
 }
 
-/// The body as the sender sent it. Signatures cover these bytes, so base64 is decoded.
+/// Returns the body as the sender sent it. Signatures cover these bytes, so base64 is decoded.
 fn body(event: &Value) -> Result<Bytes, EventFlaw> {
     let text = match event.get("body") {
         None | Some(Value::Null) => "",

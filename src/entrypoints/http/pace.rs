@@ -1,6 +1,5 @@
 //! Slows down a flood of requests from unauthenticated senders, so that it cannot take the
-//! processor from verified work. In: the instant of each answer to such a request. Out: how long to
-//! delay the answer.
+//! processor from verified work. Computes how long each answer to such a request must be delayed.
 
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use tokio::time::Instant;
 /// Maximum number of answers that are sent without a delay in one period.
 const MAX_PROMPT: u32 = 50;
 const PERIOD: Duration = Duration::from_millis(100);
-/// The delay of every further answer in the period. Meanwhile its connection carries no other
-/// request.
+/// The delay of every further answer in the period. During the delay, the connection carries no
+/// other request.
 const DELAY: Duration = Duration::from_millis(250);
 
 /// Counts the answers of the current period to unauthenticated senders.

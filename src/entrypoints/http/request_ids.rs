@@ -1,5 +1,5 @@
-//! The ids by which a request can be found in the log. In: the request's headers. Out: the value of
-//! `x-request-id` or a fresh id, and the trace that `traceparent` names.
+//! The ids by which a request can be found in the log: the value of `x-request-id` or a fresh id,
+//! and the trace that `traceparent` names.
 
 use crate::clock;
 use crate::telemetry::TraceContext;
@@ -19,7 +19,8 @@ impl RequestIds {
             values.next().map(|(_, value)| value.as_str())
         };
         let given = header("x-request-id").filter(|id| is_plain(id));
-        // Without random bytes the id is empty, and the request is served nevertheless.
+        // If the system has no random bytes, the id is empty, and the request is served
+        // nevertheless.
         let fresh = || {
             clock::fresh_bytes::<8>()
                 .map(hex::encode)

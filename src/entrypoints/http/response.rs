@@ -16,7 +16,8 @@ pub(crate) struct HttpResponse {
     /// Pairs of a name in lower case and a value.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
-    /// When the sender must have the response; never, if the source has no `answer_within`.
+    /// When the sender must have the response. `Deadline::NEVER` if the source has no
+    /// `answer_within`.
     pub(crate) answer_by: Deadline,
 }
 
@@ -55,7 +56,6 @@ impl HttpResponse {
         }
     }
 
-    /// The response to a body larger than `limit` bytes.
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::error(
             Outcome::TooLarge,
@@ -68,9 +68,8 @@ impl HttpResponse {
         self
     }
 
-    /// Marks the response as authenticated if the row of its outcome says so
-    /// (`Row::authenticated`). Not for probes and handshakes: any sender may get the outcome `Done`
-    /// for these.
+    /// Marks the response as authenticated if `Row::authenticated` is set for its outcome. Must not
+    /// be used for probes and handshakes, because any sender may get the outcome `Done` for these.
     pub(crate) fn for_known_sender(self) -> Self {
         Self {
             authenticated: self.outcome.row().authenticated,
@@ -78,7 +77,7 @@ impl HttpResponse {
         }
     }
 
-    /// Replaces the status, for a host or a sender that expects another.
+    /// Replaces the status, for a host or a sender that expects another status.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
     }
@@ -87,7 +86,7 @@ impl HttpResponse {
 impl From<&Reply> for HttpResponse {
     fn from(reply: &Reply) -> Self {
         let outcome = Outcome::of(reply);
-        // Some handshakes need no proof, so none counts as authenticated.
+        // No handshake counts as authenticated, because some handshakes need no proof.
         let Reply::Handshake(handshake) = reply else {
             return Self::json(outcome, &reply::body_of(reply)).for_known_sender();
         };

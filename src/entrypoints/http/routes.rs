@@ -1,5 +1,5 @@
-//! Routes an HTTP request, on every host that receives HTTP. In: a request and a deadline. Out: the
-//! response. Does not log paths, because they may contain secrets.
+//! Routes an HTTP request, on every host that receives HTTP. Does not log paths, because they may
+//! contain secrets.
 
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ fn report(reply: ReportReply) -> HttpResponse {
             // The page's Content-Security-Policy cannot forbid frames: browsers ignore
             // `frame-ancestors` in `<meta>`.
             .with_header("x-frame-options", "DENY"),
-        // With this header a browser asks for a password.
+        // This header makes a browser ask for a password.
         ReportReply::Unauthorised => error(Outcome::Unauthorised, "not authenticated")
             .with_header("www-authenticate", "Basic realm=\"sharehook report\""),
         ReportReply::Off => error(

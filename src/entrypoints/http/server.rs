@@ -1,6 +1,6 @@
-//! The HTTP/1 server. Limits the number of connections, and the size and time of each head and
-//! body, because no sender is authenticated yet. Stops gracefully. In: a listener, and a handler
-//! that answers requests. Independent of the host.
+//! The HTTP/1 server, which is the same for all hosts. It passes each request to a handler. It
+//! limits the number of connections, and the size and time of each head and body, because no sender
+//! is authenticated yet. It stops gracefully.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -42,7 +42,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) type Handler =
     Box<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> + Send + Sync>;
 
-/// The bounds that the configuration sets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) max_connections: usize,
@@ -95,8 +94,8 @@ pub(crate) async fn serve(
 /// Binds the address on which `serve` listens.
 ///
 /// # Errors
-/// Another process listens on the address, this machine does not have the address, or the process
-/// may not use the port, among others.
+/// Fails, for example, if another process listens on the address, this machine does not have the
+/// address, or the process may not use the port.
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -145,8 +144,9 @@ async fn converse(
             async move { Ok::<_, Infallible>(answer(&shared, &connection, request).await) }
         })
     };
-    // hyper's timer also runs between requests, so it gets the longer time limit, for connections
-    // with a verified request. `must_close` applies the shorter limit of the other connections.
+    // hyper's timer also runs between requests, so it gets the longer time limit, which applies to
+    // connections with a verified request. `must_close` applies the shorter limit to the other
+    // connections.
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)

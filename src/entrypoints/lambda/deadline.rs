@@ -7,8 +7,8 @@ use crate::app::{App, Deadline};
 /// Time before the host's deadline that is reserved for writing the journal and answering.
 const RESERVE: Duration = Duration::from_millis(1_500);
 
-/// Computes the deadline. Applies the configured time limit if the time is in the past, because an
-/// emulator may send a constant time.
+/// Computes the deadline of an invocation that the host ends at `epoch_millis`. If this time is in
+/// the past, the configured time limit applies, because an emulator may send a constant time.
 pub(super) fn deadline_of(app: &App, epoch_millis: u64) -> Deadline {
     let now = u64::try_from(app.now().as_millisecond()).unwrap_or(0);
     match epoch_millis.checked_sub(now).map(Duration::from_millis) {

@@ -1,5 +1,5 @@
-//! Processes direct invocations. In: the event of a caller that IAM allows to invoke the function.
-//! Out: the answer, or an error with a name.
+//! Processes direct invocations, by callers that IAM allows to invoke the function. Returns the
+//! answer, or an error with a name.
 
 use std::sync::Arc;
 

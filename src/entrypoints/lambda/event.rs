@@ -1,5 +1,5 @@
-//! Recognizes the trigger of a Lambda event by its fields. In: a raw event. Out: the event of a
-//! supported trigger, or an error for every other event.
+//! Recognizes the trigger of a Lambda event by its fields. Refuses an event of an unsupported
+//! trigger.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::{SnsEvent, SnsRecord};
@@ -110,8 +110,8 @@ fn batch(records: &Value, event: &Value) -> Result<Trigger, Problem> {
     ))
 }
 
-/// The message of an SNS notification, with the topic's ARN as its origin. Redeliveries by SNS and
-/// Lambda have the same id. `None` for another type of SNS message.
+/// Returns the message of an SNS notification, with the topic's ARN as its origin, or `None` for
+/// another type of SNS message. Redeliveries by SNS and Lambda have the same id.
 fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
     (sns.sns_message_type == "Notification").then(|| Message {
         origin: sns.topic_arn,
@@ -121,8 +121,8 @@ fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
 }
 
 /// Reads an EventBridge event as a schedule or a message. An event does not name its bus, so the
-/// message's origin is `events:REGION:ACCOUNT:SOURCE`. EventBridge writes region and account, and
-/// reserves sources that begin with `aws.` for AWS.
+/// message's origin is `events:REGION:ACCOUNT:SOURCE`. EventBridge itself writes the region and the
+/// account. It reserves sources that begin with `aws.` for AWS.
 fn bus(event: &Value) -> Result<Trigger, Problem> {
     let refused = |field: &str, problem: String| {
         Problem::new(field, problem, "let an event bus invoke the function")
@@ -189,8 +189,8 @@ fn http(event: &Value) -> Result<Trigger, Problem> {
     Ok(Trigger::Http(Box::new(request), form))
 }
 
-/// The path to route. Omits the base path of a custom domain if the resource shows one, and
-/// otherwise the stage.
+/// Returns the path to route. If the resource shows the base path of a custom domain, removes this
+/// base path. Otherwise removes the stage.
 fn routed<'a>(
     event: &Value,
     resource: Option<&str>,

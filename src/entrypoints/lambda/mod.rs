@@ -1,5 +1,5 @@
-//! The Lambda host: one handler for all triggers. In: raw events. Out: the response in the form
-//! that each trigger expects.
+//! The Lambda host: one handler for all triggers. It takes raw events, and returns each response in
+//! the form that the trigger expects.
 
 mod deadline;
 mod direct;
@@ -24,11 +24,11 @@ use super::message;
 use deadline::deadline_of;
 use event::Trigger;
 
-/// Serves invocations until the host stops the process. If `app` is `None`, each event runs `start`
-/// until it has succeeded once.
+/// Serves invocations until the host stops the process. If `app` is `None`, each event calls
+/// `start` until a call has succeeded.
 ///
 /// # Errors
-/// The runtime API cannot be reached.
+/// Fails if the runtime API cannot be reached.
 pub(crate) async fn run<S, F, E>(
     app: Option<Arc<App>>,
     start: S,
@@ -64,7 +64,7 @@ where
             let invocation = Box::pin(telemetry::within(trace, work.instrument(span))).await;
             let function = &event.context.env_config.function_name;
             telemetry::write_metrics(app.metrics_for_cloudwatch(function));
-            // Flush before the answer, because the host freezes the process after it.
+            // Flush before the answer, because the host freezes the process after the answer.
             app.flush_telemetry(invocation.answer_by).await;
             invocation
                 .answer

@@ -1,6 +1,6 @@
-//! Processes a batch of SQS messages, each as a delivery of its own. In: the batch. Out:
-//! `batchItemFailures`, the ids of the messages that failed or were not processed, for an event
-//! source mapping with `ReportBatchItemFailures`.
+//! Processes a batch of SQS messages, each as a delivery of its own. Returns `batchItemFailures`,
+//! the ids of the messages that failed or were not processed. The event source mapping must have
+//! `ReportBatchItemFailures`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::entrypoints::outcome::{Outcome, Redelivery};
 
 /// Maximum number of messages that are processed at once.
 const MAX_AT_ONCE: usize = 100;
-/// How long after the deadline the processing of a message may still begin. Such processing makes
-/// no call, but writes the message's request into the journal. It must end before the host ends the
-/// invocation, because that end returns all messages to the queue.
+/// How long after the deadline the processing of a message may still begin. Such late processing
+/// makes no cloud call, but writes the message's request into the journal. It must finish before
+/// the host ends the invocation. Otherwise all messages would return to the queue.
 const LATE_BEGIN: Duration = Duration::from_millis(750);
 
 /// The outcome of each processed message, by its index in the batch.
@@ -62,8 +62,8 @@ pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -
     Invocation::answered(worst, json!(response))
 }
 
-/// Returns the instant from which no message's processing begins. If the deadline has passed
-/// already, counts from now, so that at least one message is processed.
+/// Returns the time after which no processing of a message begins: `LATE_BEGIN` after the deadline.
+/// If the deadline has already passed, counts from now, so that at least one message is processed.
 fn last_begin(deadline: Deadline) -> Deadline {
     let left = deadline.remaining(Instant::now());
     left.map_or(Deadline::NEVER, |left| {
@@ -75,8 +75,9 @@ fn is_failure(outcome: Outcome) -> bool {
     outcome.row().redelivery != Redelivery::None
 }
 
-/// Processes the messages of a FIFO queue in order. After a failure, leaves out the later messages
-/// of the same group, which must not overtake the failed one. SQS orders only within a group.
+/// Processes the messages of a FIFO queue in order. After a failure, skips the later messages of
+/// the same group, because they must not overtake the failed message. Other groups are not
+/// affected: SQS keeps an order only within a group.
 async fn in_order<F: Future<Output = Outcome>>(
     messages: Vec<SqsMessage>,
     deadline: Deadline,
@@ -160,7 +161,8 @@ mod tests {
         outcomes.keys().copied().collect()
     }
 
-    /// If no message of a batch began, SQS would repeat the batch until all are dead letters.
+    /// If the processing of no message began, SQS would deliver the batch again until all its
+    /// messages were dead letters.
     #[tokio::test]
     async fn a_message_begins_shortly_after_the_deadline_at_the_latest() {
         let soon = Deadline::after(Duration::from_millis(50));

@@ -1,5 +1,5 @@
-//! Recognizes the trigger of an SCF event by its fields. In: a raw event. Out: the event of a
-//! supported trigger, or an error for every other event.
+//! Recognizes the trigger of an SCF event by its fields. Refuses an event of an unsupported
+//! trigger.
 
 use serde_json::Value;
 
@@ -31,7 +31,8 @@ const TRIGGER_MARKS: [&str; 4] = ["Records", "httpMethod", "specversion", "Trigg
 const SERVED: &str =
     "use a function URL, a timer, CKafka, TDMQ or EventBridge; SCF has no direct invocations";
 
-/// Whether an event has the fields of an SCF trigger. The command `invoke` gets events of any host.
+/// Whether an event has the fields of an SCF trigger. The command `invoke` needs this, because it
+/// accepts events of any host.
 pub(crate) fn is_of_scf(event: &Value) -> bool {
     let record = |name| {
         event
@@ -99,8 +100,8 @@ fn http(event: &Value) -> Result<Trigger, String> {
     Ok(Trigger::Http(Box::new(request)))
 }
 
-/// The message of a CKafka record, with the origin `ckafka:TOPIC`. Topic, partition and offset are
-/// its id.
+/// Returns the message of a CKafka record. Its origin is `ckafka:TOPIC`, and its id consists of the
+/// topic, the partition and the offset.
 fn kafka(record: &Value) -> Option<Message> {
     let kafka = record.get("Ckafka")?;
     let topic = kafka.get("topic")?.as_str()?;
@@ -117,8 +118,8 @@ fn kafka(record: &Value) -> Option<Message> {
     })
 }
 
-/// The message of a TDMQ record, with the origin `cmq:OWNER:TOPIC`. The owner is a number or a
-/// string, because the documentation shows both.
+/// Returns the message of a TDMQ record. Its origin is `cmq:OWNER:TOPIC`. The owner may be a number
+/// or a string, because the documentation shows both.
 fn topic(record: &Value) -> Option<Message> {
     let topic = record.get("CMQ")?;
     let origin = format!(
@@ -134,8 +135,8 @@ fn topic(record: &Value) -> Option<Message> {
     })
 }
 
-/// The message of an EventBridge event, with the origin `eventbridge:REGION:SOURCE`. Its body is
-/// the whole event.
+/// Returns the message of an EventBridge event. Its origin is `eventbridge:REGION:SOURCE`, and its
+/// body is the whole event.
 fn bus(event: &Value) -> Option<Message> {
     let set = |name: &str| text(event, name).filter(|text| !text.is_empty());
     Some(Message {

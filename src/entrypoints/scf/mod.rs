@@ -1,5 +1,6 @@
-//! The host Tencent SCF, with a custom runtime. In: events from the runtime API. Out: the response
-//! in the form that each trigger expects. Source: cloud.tencent.com/document/product/583/47274.
+//! The Tencent SCF host, with a custom runtime. It takes events from the runtime API, and returns
+//! each response in the form that the trigger expects. Source:
+//! cloud.tencent.com/document/product/583/47274.
 
 mod event;
 mod runtime;
@@ -38,9 +39,10 @@ pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) ->
     invocation
 }
 
-/// Processes a batch of CKafka records. Logs and skips a record that cannot succeed, because the
-/// topic keeps it, and later records must not wait for a person. Fails the batch for a record that
-/// may succeed later. When SCF repeats the batch, finished requests are not carried out again.
+/// Processes a batch of CKafka records. A record that cannot succeed is logged and skipped, because
+/// the topic keeps the record, and later records must not wait for a person. A record that may
+/// succeed later fails the batch. When SCF repeats the batch, finished requests are not carried out
+/// again.
 async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
     let mut outcomes = Vec::with_capacity(messages.len());

@@ -38,7 +38,8 @@ pub(crate) enum RuntimeError {
 /// Serves invocations until the runtime API fails `MAX_FAILURES` times in a row.
 ///
 /// # Errors
-/// [`RuntimeError`]. Once the API has accepted the report of readiness, only `Failing`.
+/// Returns a [`RuntimeError`]. Once the API has accepted the report of readiness, the only possible
+/// error is `Failing`.
 pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> {
     let variable = |name: &str| vars.get(name).map_or("", String::as_str);
     let host = variable("SCF_RUNTIME_API");
@@ -59,7 +60,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             let deadline = deadline_of(&app, limit.and_then(|limit| limit.to_str().ok()));
             let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
-            // Flush before the answer, because the host freezes the process after it.
+            // Flush before the answer, because the host freezes the process after the answer.
             app.flush_telemetry(answered.answer_by).await;
             let (end, body) = match answered.answer {
                 Ok(answer) => ("response", answer.to_string()),
@@ -94,8 +95,8 @@ async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocati
         })
 }
 
-/// The deadline: the API's time limit minus `RESERVE`, or the configured limit if the header is
-/// missing or unreadable.
+/// Returns the deadline: the API's time limit minus `RESERVE`, or the configured time limit if the
+/// header is missing or unreadable.
 fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
     let limit = limit
         .and_then(|text| text.trim().parse::<u64>().ok())
