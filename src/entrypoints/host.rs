@@ -16,7 +16,6 @@ pub(crate) enum Host {
     Http(SocketAddr, HttpHost),
 }
 
-/// The kinds of hosts that send HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpHost {
     /// None of the hosts below: Cloud Run, Knative, OpenFaaS, or a container.

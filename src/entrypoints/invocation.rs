@@ -59,7 +59,6 @@ impl Invocation {
         Self::failed(Outcome::Unreadable, flaw.into_problem("event").to_string())
     }
 
-    /// The result for an event that no supported trigger sends.
     pub(crate) fn unknown_event(problem: &Problem) -> Self {
         tracing::error!(%problem, "refused an event that no supported trigger sends");
         Self::failed(Outcome::UnknownEvent, problem.to_string())

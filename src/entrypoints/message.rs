@@ -26,7 +26,6 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
 }
 
-/// The outcome of one message, and the body of the reply to it.
 pub(crate) struct Received {
     pub(crate) outcome: Outcome,
     pub(crate) body: Value,
@@ -102,7 +101,6 @@ pub(crate) async fn all_or_error(
     failed.unwrap_or_else(|| Invocation::answered(Outcome::of_all(outcomes), together))
 }
 
-/// Returns a single answer unchanged, and several as a list in `answers`.
 fn together(mut answers: Vec<Value>) -> Value {
     match answers.len() {
         1 => answers.pop().unwrap_or_default(),

@@ -157,7 +157,6 @@ impl Outcome {
         }
     }
 
-    /// Returns the outcome's row in the table of all outcomes.
     pub(crate) fn row(self) -> Row {
         use Redelivery::{ForAPerson, MaySucceed, None as Never};
         // HTTP status, authenticated, redelivery, error name, exit code.

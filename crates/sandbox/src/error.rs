@@ -9,7 +9,6 @@ pub(super) struct ApiError {
     /// The complete code, as the API pages spell it. Frozen accounts and injected faults can have
     /// codes that no page lists.
     pub(super) code: Cow<'static, str>,
-    /// A sentence that describes the problem.
     pub(super) message: String,
 }
 

@@ -49,7 +49,6 @@ impl Default for InboxAnswer {
     }
 }
 
-/// The recorded letters, and the answer that the next request gets.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     letters: VecDeque<Letter>,
@@ -57,7 +56,6 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Records a request and answers it.
     pub(super) fn take(&mut self, path: &str, request: &Request) -> InboxAnswer {
         let query = match request.query.as_str() {
             "" => String::new(),

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::error::{ApiError, clip};
 
-/// The types of parameters on the API's pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -118,7 +117,6 @@ impl Params {
         self.lists.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Returns the filters; empty if they are missing.
     pub(super) fn filters(&self) -> &[Filter] {
         &self.filters
     }

@@ -40,7 +40,6 @@ impl Request {
             .filter(|value| !value.is_empty())
     }
 
-    /// Returns the `Host` header without its port.
     pub(super) fn host_name(&self) -> &str {
         let host = self.header("host").unwrap_or_default();
         match host.rsplit_once(':') {
@@ -49,7 +48,6 @@ impl Request {
         }
     }
 
-    /// Whether the `Host` header names loopback.
     pub(super) fn is_to_loopback(&self) -> bool {
         let name = self.host_name();
         let address = name

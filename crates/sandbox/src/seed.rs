@@ -36,7 +36,7 @@ impl World {
     ///
     /// | CVM image | is |
     /// |---|---|
-    /// | `img-6pb6lrmy`, `img-gvbnzy6f`, `img-xkd784jw`, `img-cs2rrmp0` | can be shared with accounts and to Lighthouse; `img-xkd784jw` becomes `lhbp-su83x02a` there |
+    /// | `img-6pb6lrmy`, `img-gvbnzy6f`, `img-xkd784jw`, `img-cs2rrmp0` | can be shared with accounts and made available in Lighthouse; there `img-xkd784jw` becomes `lhbp-su83x02a` |
     /// | `img-imported`, `img-nocloudi`, `img-centos65` | imported, without cloud-init, with too old a system: can be shared with accounts only |
     /// | `img-wholeins`, `img-encryptd`, `img-byol0000` | whole instance, encrypted, own licence: cannot be shared |
     /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: cannot be shared |
@@ -155,7 +155,6 @@ impl CvmImage {
 }
 
 impl Stock {
-    /// Returns the images of a seeded region.
     fn seeded() -> Self {
         let mut stock = Self::default();
         stock.blueprint("lhbp-6jc6l8yb", "golden-base");
@@ -165,7 +164,7 @@ impl Stock {
         stock.blueprint("lhbp-operated", "in-operation").busy = Some(Busy::InOperation);
         stock.blueprint("lhbp-unfinish", "unfinished").busy = Some(Busy::LatestUnfinished);
         stock.blueprint("lhbp-occupied", "occupied").busy = Some(Busy::Occupied);
-        // These can be shared with accounts and to Lighthouse.
+        // These can be shared with accounts and made available in Lighthouse.
         stock.image("img-6pb6lrmy", "web-2026-06");
         stock.image("img-gvbnzy6f", "batch-2026-06");
         stock.image("img-xkd784jw", "build-agent");

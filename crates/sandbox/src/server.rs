@@ -165,7 +165,7 @@ impl Running {
     /// Accepts no more calls, and waits up to two seconds for the calls in progress.
     pub async fn stop(self) {
         let Self { stop, mut task, .. } = self;
-        // Sending fails when the server has already ended; then there is nothing to stop.
+        // Sending fails if the server has already ended. Then there is nothing to stop.
         let _ = stop.send(true);
         if tokio::time::timeout(PATIENCE, &mut task).await.is_err() {
             task.abort();

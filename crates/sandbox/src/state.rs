@@ -24,7 +24,6 @@ use super::seed::SANDBOX_OWNER;
 use super::signature::Authorization;
 use super::world::World;
 
-/// Maximum number of pending faults.
 const MAX_FAULTS: usize = 1_000;
 
 #[derive(Debug)]
@@ -69,7 +68,6 @@ impl State {
         }
     }
 
-    /// Answers a request and adds it to the log.
     pub(super) fn answer(&mut self, request: &Request, now: Timestamp) -> Reply {
         let mut call = first_entry(request, now, self.ids.next());
         let (answer, manner) = match self.admit(request, now, &mut call) {

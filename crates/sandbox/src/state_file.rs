@@ -14,7 +14,7 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Opens the file. Also returns the world in it; `None` if there is no file.
+    /// Opens the file. Also returns the world in the file, or `None` if there is no file.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Option<World>)> {
         let named = |problem: String| {
             let text = format!(

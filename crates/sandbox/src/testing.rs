@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use super::request::Request;
 use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 
-/// The instant at which the tests of this crate run.
 pub(super) const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An unsigned call. A test changes the fields that it is about.

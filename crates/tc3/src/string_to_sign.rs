@@ -6,7 +6,6 @@ use jiff::tz::Offset;
 
 /// The only algorithm of this signature version.
 pub const ALGORITHM: &str = "TC3-HMAC-SHA256";
-/// The last part of every scope.
 pub(super) const TERMINATION: &str = "tc3_request";
 
 /// The day and the service for which a signature is valid: `2026-01-01/lighthouse/tc3_request`.

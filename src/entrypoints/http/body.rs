@@ -17,7 +17,6 @@ pub(super) const MIN_BODY_RATE: u32 = 16 * 1024;
 /// How long the rest of a body is read and discarded after an early answer. Otherwise a sender
 /// that is still sending would see a reset connection instead of the answer.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of bytes of a body that are read and discarded.
 const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a body was not read.
@@ -57,7 +56,7 @@ pub(super) async fn read(
     }
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > limit {
-        // A sender that waits for permission to send the body has sent nothing of it.
+        // A sender that waits for permission has not sent any part of the body yet.
         if !waits_for_continue {
             discard(body);
         }
@@ -108,7 +107,7 @@ async fn room_for(
     room.ok().flatten().ok_or(BodyError::TooSlow)
 }
 
-/// The time within which more than `received` bytes must have arrived.
+/// Returns how long after the beginning of a body more than `received` bytes must have arrived.
 fn time_for(received: usize) -> Duration {
     let seconds = u32::try_from(received).unwrap_or(u32::MAX) / MIN_BODY_RATE;
     BODY_TIMEOUT + Duration::from_secs(seconds.into())

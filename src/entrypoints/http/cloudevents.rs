@@ -67,7 +67,7 @@ impl ReplyMode {
         if !(200..300).contains(&status) {
             return response;
         }
-        // A sender that prescribes the body treats every status except 200 as a failure.
+        // A sender that requires a certain body treats every status except 200 as a failure.
         if let Some(body) = prescribed {
             return HttpResponse {
                 authenticated: response.authenticated,

@@ -22,10 +22,9 @@ const SPREAD: Duration = Duration::from_secs(1);
 const SPREAD_STEPS: u32 = 16;
 /// The memory for bodies has room for this number of bodies of the maximum size.
 const MAX_FULL_BODIES: usize = 64;
-/// The pause before the search for a connection to close is repeated.
+/// The pause between two searches for a connection to close.
 const SEARCH_PAUSE: Duration = Duration::from_millis(5);
 
-/// All open connections of a server.
 pub(super) struct Connections {
     /// Each open connection takes one permit.
     open: Arc<Semaphore>,

@@ -168,7 +168,6 @@ fn body(event: &Value) -> Result<Bytes, EventFlaw> {
     }
 }
 
-/// Converts the response to the form of the event.
 pub(crate) fn response(form: Form, response: HttpResponse) -> Value {
     let status = response.status;
     let headers = response.headers.into_iter();

@@ -34,7 +34,6 @@ impl HttpResponse {
         }
     }
 
-    /// A response with an error as its JSON body.
     pub(crate) fn error(outcome: Outcome, text: impl Into<String>) -> Self {
         Self::json(outcome, &reply::error(text))
     }

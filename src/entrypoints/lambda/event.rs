@@ -12,11 +12,9 @@ use crate::entrypoints::http::event::{self as http_event, Form};
 use crate::entrypoints::invocation::of_one_trigger;
 use crate::entrypoints::message::Message;
 
-/// The events of supported triggers.
 pub(super) enum Trigger {
     /// API Gateway in either version, a function URL or a load balancer.
     Http(Box<HttpRequest>, Form),
-    /// A batch of SQS messages.
     Queue(SqsEvent),
     /// Messages of SNS or EventBridge. Both invoke the function asynchronously, so Lambda repeats
     /// the event only after an error.

@@ -17,7 +17,6 @@ use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::message::{Message, Received, receive};
 use crate::entrypoints::outcome::{Outcome, Redelivery};
 
-/// Maximum number of messages that are processed at once.
 const MAX_AT_ONCE: usize = 100;
 /// How long after the deadline the processing of a message may still begin. Such late processing
 /// makes no cloud call, but writes the message's request into the journal. It must finish before

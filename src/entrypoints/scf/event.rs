@@ -9,7 +9,6 @@ use crate::entrypoints::http::event as http_event;
 use crate::entrypoints::invocation::{asks_for_drift, of_one_trigger};
 use crate::entrypoints::message::Message;
 
-/// The events of supported triggers.
 pub(super) enum Trigger {
     /// A function URL, or the former API gateway.
     Http(Box<HttpRequest>),

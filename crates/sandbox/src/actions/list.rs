@@ -27,7 +27,6 @@ pub(super) struct ListRules {
     pub(super) range: &'static str,
     /// The code for ids together with filters.
     pub(super) exclusive: Option<&'static str>,
-    /// The code for more than [`MAX_IDS`] ids.
     pub(super) too_many_ids: Option<&'static str>,
     pub(super) malformed_id: Option<&'static str>,
     pub(super) filters: &'static [&'static str],
@@ -114,7 +113,6 @@ impl Selection<'_> {
     }
 }
 
-/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Page {
     offset: usize,

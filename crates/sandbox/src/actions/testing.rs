@@ -8,7 +8,6 @@ use crate::behaviour::Behaviour;
 use crate::params::Params;
 use crate::world::World;
 
-/// The region of every call that `Bench` makes.
 pub(super) const SG: &str = "ap-singapore";
 
 #[derive(Clone)]

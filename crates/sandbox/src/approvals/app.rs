@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-/// The apps that have requested a token.
 #[derive(Debug, Default)]
 pub(super) struct Apps {
     secrets: BTreeMap<String, String>,

@@ -50,7 +50,6 @@ impl Approvals {
         Some(id)
     }
 
-    /// Returns how long the next call to a system takes.
     pub(super) fn pause(&mut self, system: ApprovalSystem) -> Duration {
         self.at(system).pause
     }

@@ -29,7 +29,6 @@ impl ApprovalSystem {
         }
     }
 
-    /// Finds a system by its name in a path.
     pub(in super::super) fn find(name: &str) -> Option<Self> {
         let name = if name == "lark" { "feishu" } else { name };
         Self::ALL.into_iter().find(|system| system.as_str() == name)

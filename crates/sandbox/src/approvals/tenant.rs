@@ -75,7 +75,6 @@ impl Tenant {
     }
 }
 
-/// A request with the parts that the APIs of approval systems use.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     request: &'a Request,

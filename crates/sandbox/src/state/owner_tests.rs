@@ -65,7 +65,7 @@ fn the_token_service_checks_the_signature_and_fails_on_request() {
             .unwrap()
             .starts_with("AuthFailure")
     );
-    // A fault for `*` does not apply to `GetCallerIdentity`.
+    // A fault for `*` does not apply to `GetCallerIdentity`, so only the second fault applies here.
     for fault in [
         "*:error-before:InternalError",
         "GetCallerIdentity:error-before:UnauthorizedOperation",

@@ -254,7 +254,7 @@ fn lighthouse_s_list_of_regions_is_that_of_the_international_site() {
             ..Draft::lighthouse("DescribeBlueprints", json!({}))
         };
         let mut options = SandboxOptions::seeded(|| NOW).on(site);
-        // A region in the world is served, even if no list of regions has it.
+        // A region that is in the world is served, even if no list of regions contains it.
         let stock = options.world.regions["ap-singapore"].clone();
         options.world.regions.insert("ap-osaka".to_owned(), stock);
         let mut state = State::new(options, [7; 16]);
