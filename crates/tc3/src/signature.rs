@@ -1,5 +1,5 @@
-//! Step 3 of TC3: derives the key for a day and a service, and signs the string to sign with it. The
-//! signature is hex. Wipes its copies of the secret key.
+//! Step 3 of TC3: derives the key for a day and a service, and signs the string to sign with it.
+//! The signature is hex. Wipes its copies of the secret key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
