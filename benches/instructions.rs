@@ -27,7 +27,8 @@ use sharehook::journal::{Access, Journal, JournalLocation};
 use sharehook::plan::{Observation, Plan};
 use sharehook::policy::{Decision, PolicyFiles, PolicySet, Question, SourceFacts, stamp};
 
-/// The variable that makes this program run one step. Its value: the step and how often to run it.
+/// The environment variable that makes this program run one step. Its value names the step and how
+/// often to run it.
 const STEP: &str = "SHAREHOOK_BENCH_STEP";
 const EVENT: &str = include_str!("../events/body-jira-approved.json");
 const SECRET: &str = "bench-only-jira-secret-0123456789";
@@ -35,7 +36,7 @@ const NOW: &str = "2026-11-21T08:00:00Z";
 /// Maximum ratio of a step's instructions to the recorded number.
 const TOLERANCE: f64 = 1.05;
 
-/// The steps in their order, and how often each runs in the longer process.
+/// The steps in order, and how often each runs in the process that runs it many times.
 const STEPS: [(&str, u32); 11] = [
     ("load 13 policies", 12),
     ("load 13 packaged", 40),

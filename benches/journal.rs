@@ -28,12 +28,12 @@ const START: &str = "2026-11-21T08:00:00Z";
 const ACTIVE: usize = 10;
 /// The number of requests between two seals.
 const BATCH: usize = 1_000;
-/// Maximum number of requests that are written at once. Even a slow disk writes as many within the
-/// store's timeout.
+/// The maximum number of requests that are written at once. Even a slow disk writes that many
+/// within the store's timeout.
 const AT_ONCE: usize = 50;
 /// How long a measurement is repeated. The shortest time counts.
 const ENOUGH: Duration = Duration::from_secs(2);
-/// The times for one journal in seconds, each with the name of the measured operation.
+/// For one journal, the name of each measured operation and its time in seconds.
 type Times = Vec<(&'static str, f64)>;
 
 #[tokio::main]
@@ -156,7 +156,8 @@ async fn measure(size: usize) -> Times {
             .find(|(what, _)| *what == name)
             .map_or(0.0, |found| found.1)
     };
-    // The report is not measured. It reads what these three commands read.
+    // The time of `report` is not measured but added up, because `report` reads what these three
+    // commands read.
     let report = of("grants, 10 active") + of("requests") + of("audit verify");
     times.push(("report", report));
     for (what, seconds) in &times {
@@ -196,8 +197,9 @@ async fn sweep(setup: &Setup) {
     }
 }
 
-/// Writes closed requests as the application does, except that it does not sync them: that would
-/// only take time. Sweeps after each batch as a schedule does, so that the index forgets them.
+/// Writes closed requests as the application does, but does not sync them to disk, which would only
+/// take time. Sweeps after each batch, as a schedule would, so that the index entries of finished
+/// requests are deleted.
 async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");

@@ -121,7 +121,7 @@ fn configuration(scratch: &Path, maps: usize, policies: usize) -> PathBuf {
     .expect("a file");
     let mut text =
         "[cloud]\nsite = \"intl\"\n[policy]\ndir = \"policy\"\napprovals = 1\n".to_owned();
-    // The other maps need an instance, which only a source with `fetch` has.
+    // The maps of these senders need a fetched instance, which only a source with `fetch` has.
     let by_event = |map: &&str| !["feishu", "dingtalk", "wecom", "zendesk-ticket"].contains(map);
     for (n, map) in Map::builtin_names().filter(by_event).take(maps).enumerate() {
         let _ = write!(
@@ -183,8 +183,8 @@ fn command(program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts a function against a runtime API that only listens. Returns the time until its first
-/// request.
+/// Starts a function with a runtime API that accepts connections but never answers. Returns the
+/// time until the function's first request.
 fn first_next(function: &mut Command) -> Duration {
     let api = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = api.local_addr().expect("an address").to_string();

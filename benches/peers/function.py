@@ -25,7 +25,7 @@ GOLDEN = {"lhbp-6jc6l8yb", "img-6pb6lrmy"}
 STAGING = {"700000164995", "909619400", "1038493875"}
 KEYS = credential.Credential(os.environ["TENCENTCLOUD_SECRET_ID"], os.environ["TENCENTCLOUD_SECRET_KEY"])
 REGION = "ap-singapore"
-# With this variable a stand-in on loopback, without it the real cloud.
+# The address of a stand-in cloud on loopback. If it is not set, the calls go to the real cloud.
 ENDPOINT = os.environ.get("CLOUD_ENDPOINT")
 HTTP = HttpProfile(protocol="http" if ENDPOINT else "https", endpoint=ENDPOINT, keepAlive=True)
 PROFILE = ClientProfile(httpProfile=HTTP)

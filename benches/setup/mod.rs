@@ -23,7 +23,6 @@ use sharehook_sandbox::{Behaviour, Blueprint, Call, Running, Sandbox, SandboxOpt
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
-/// The region of all requests.
 pub(crate) const REGION: &str = support::REGION;
 /// The API action whose calls `batching` and `pacing` count.
 pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
@@ -47,13 +46,13 @@ pub(crate) use support::history;
 pub(crate) use support::sandbox_keys as vars;
 
 impl Setup {
-    /// Creates a cloud with `images` additional blueprints, a journal in memory, and an application
-    /// whose policy allows everything.
+    /// Creates a cloud with `images` additional blueprints, and an application with a journal in
+    /// memory and a policy that allows everything.
     pub(crate) async fn new(images: usize) -> Self {
         Self::with(images, "memory:", Clock::System).await
     }
 
-    /// Creates the setup of [`Setup::new`] with another journal and another clock.
+    /// Like [`Setup::new`], but with this journal and this clock.
     pub(crate) async fn with(images: usize, journal: &str, clock: Clock) -> Self {
         let mut world = World::seeded();
         if let Some(stock) = world.regions.get_mut(REGION) {

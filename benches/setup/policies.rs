@@ -6,8 +6,8 @@ use sharehook::policy::{PolicyFiles, sample_files};
 /// The first of the accounts that [`policy_files`] adds to the sample's group `staging`.
 pub(crate) const FIRST_ACCOUNT: u64 = 700_000_200_000;
 
-/// Returns the sample policies and permits for other teams, `policies` in all. Adds `group`
-/// accounts to the group `staging`.
+/// Returns the sample policies, and permits for other teams until there are `policies` policies.
+/// Adds `group` accounts to the group `staging`.
 pub(crate) fn policy_files(policies: usize, group: usize) -> PolicyFiles {
     let mut files = sample_files();
     let more: String = (0..policies.saturating_sub(13))

@@ -18,15 +18,16 @@ from services import (FAST, ROOT, TEXTS, WEBHOOKS, Cloud, Native, Sandbox, check
 import strangers  # beside `target`, which `services` found
 
 CONNECTIONS = (1, 16, 256)
-# The services of each case. `webhook` cannot compare a ticket with a list, and only sharehook knows a duplicate.
+# The services that are measured in each case. `webhook` cannot compare a ticket with a list, and
+# only sharehook recognises a duplicate.
 PEERS = {"ignored": (sharehook, function, webhook), "unauthorised": (sharehook, function, webhook),
          "denied": (sharehook, function), "duplicate": (sharehook,), "allowed": (sharehook, function)}
 # More requests than any service answers in a second.
 MOST_PER_SECOND = 5_000
 PROCESSES, TICKETS, PUBLISHED_RATE = 8, 20, 20
 IN_FLIGHT, CALL_SECONDS = 500, 3
-# The part of each case in the requests after which memory is measured. There are few unauthorised ones, because the
-# service slows them down to some hundreds per second.
+# Memory is measured after a mix of requests. This is the proportion of each case in that mix. There
+# are few unauthorised requests, because the service slows them down to some hundreds per second.
 PARTS = {"ignored": 0.89, "unauthorised": 0.01, "duplicate": 0.05, "denied": 0.05}
 
 
@@ -43,7 +44,8 @@ def warm(quick: bool) -> list:
                 check(service.name == "webhook" or TEXTS[case] in text, f"{service.name} to say {TEXTS[case]}", text)
                 check(service.name != "webhook" or status == 500 or "not satisfied" in text, "no command to run", text)
             first = 2
-            # No 256 connections for *allowed*: sharehook carries out 64 requests at once, and answers 202 to more.
+            # *allowed* is not measured with 256 connections: sharehook carries out 64 requests at
+            # once, and answers 202 to the others.
             for connections in CONNECTIONS[:2] if case == "allowed" else CONNECTIONS:
                 count = 2_000 if case in FAST else 1 if case == "duplicate" else MOST_PER_SECOND * seconds
                 for service in services:
@@ -181,7 +183,8 @@ def memory(quick: bool) -> dict:
             webhooks = [WEBHOOKS["allowed"](number).replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
                         for number in range(IN_FLIGHT)]
             answers = asyncio.gather(*(strangers.exchange(service.port, webhook) for webhook in webhooks))
-            # By then the 64 requests with a slot wait for their first call, and the others are recorded.
+            # By this time, the 64 requests with a slot wait for their first call, and the others
+            # are recorded.
             await asyncio.sleep(CALL_SECONDS * 0.8)
             held = service.resident_mb(), service.resident_mb("RssAnon")
             return *held, await answers

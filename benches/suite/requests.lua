@@ -1,7 +1,8 @@
--- Sends the requests of a file with wrk. In the file, ten digits before each request give its length. With `once`
--- this script stops after the last request, and wrk waits for the end of its time. Otherwise it starts again at the
--- first request. Counts the answers that contain a given text. An empty text saves the time of looking at each answer.
--- Prints one line of JSON.
+-- Sends the requests of a file with wrk. In the file, ten digits before each request give its
+-- length. With `once`, the script sends each request once, and wrk then waits until its time is
+-- over. Otherwise the script starts again at the first request. Counts the answers that contain a
+-- given text. If that text is empty, the answers are not searched, which saves time. Prints one
+-- line of JSON.
 
 local requests, at, once, threads = {}, 0, false, {}
 good = 0

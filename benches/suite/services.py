@@ -49,7 +49,8 @@ WEBHOOKS = {"ignored": lambda number: post(EDITED.replace("SHARE-101", f"SHARE-{
 # The text that each answer of sharehook and of the Python function must contain.
 TEXTS = {"ignored": "ignored", "unauthorised": "unauthori", "denied": "denied", "duplicate": "completed",
          "allowed": "completed"}
-# The cases in which the client itself takes nearly all of the time. Only the first answer is checked.
+# In these cases the client itself takes nearly all of the time, so only the first answer is
+# checked.
 FAST = {"ignored", "unauthorised"}
 
 

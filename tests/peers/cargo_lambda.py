@@ -15,12 +15,12 @@ from support import EVENTS, PEERS, ROOT, Sandbox, Stage, check, environment, equ
 from support import local_configuration, local_variables, run, step
 
 CARGO_LAMBDA = PEERS / "lambda" / "bin" / "cargo-lambda"
-# The package whose function runs. Another one is for testing this test.
+# The package whose function runs. The variable can name another one, to test this test.
 PACKAGE = pathlib.Path(os.environ.get("SHAREHOOK_PACKAGE", ROOT))
 
 # The first invocation waits for the compiler, which has nothing to do after scripts/package.
 COMPILE_SECONDS = 900
-# What scripts/package builds. `dev` is faster, for testing this test.
+# The profile that scripts/package builds. `dev` is faster, to test this test.
 PROFILE = os.environ.get("SHAREHOOK_PROFILE", "release")
 
 

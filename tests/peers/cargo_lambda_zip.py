@@ -12,7 +12,7 @@ import zipfile
 from support import PEERS, ROOT, Runtime, Sandbox, Stage, check, environment, equal, event, local_variables, run, step
 
 CARGO_LAMBDA = PEERS / "lambda" / "bin" / "cargo-lambda"
-# `dev` is faster, for testing this test.
+# `dev` is faster, to test this test.
 PROFILE = os.environ.get("SHAREHOOK_PROFILE", "release")
 
 

@@ -146,7 +146,8 @@ def hold(place: Place, services: list) -> None:
     step(f"throttling, 5xx, cut and lost answers at each write of a request lose and double nothing: "
          f"{dict(place.proxy.met)}")
 
-    # A delivery survives three failures of one write. After a longer series it fails, and the next one continues.
+    # A delivery survives three failures of one write. After a longer series of failures it fails,
+    # and the next delivery continues its work.
     before = place.proxy.met.total()
     place.proxy.inject([THROTTLED, CUT, LOST, None] * 2 + [LOST, THROTTLED, BROKEN, BROKEN_AFTER, CUT])
     answer = until_done(services[0], "STORM", image=CHAIN, lighthouse=True)

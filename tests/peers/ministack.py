@@ -31,7 +31,7 @@ from botocore.config import Config  # noqa: E402
 
 REGION = "us-east-1"
 PACKAGE = ROOT / "target" / "package" / "bootstrap.zip"
-# The template waits six minutes before it retries a message, and tries five times. That is too long for a test.
+# The template retries a message after six minutes, up to five times. That is too long for a test.
 VISIBILITY_SECONDS = 5
 RECEIVES = 2
 # An Ed25519 seed, like the output of `openssl rand -base64 32`.

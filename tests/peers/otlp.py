@@ -28,7 +28,7 @@ KEY = "collector-key-of-a-test-0123456789"
 # The steps of the straight line for a new share.
 STEPS = {"verify", "map", "decide", "observe", "record", "plan", "call", "notify"}
 TIMED = 21
-# Each delivery has two spans, so these are more than the queue holds.
+# Each delivery has two spans, so these deliveries have more spans than the queue holds.
 STRANGERS = 1_100
 
 

@@ -73,10 +73,11 @@ def by_npm(library: str):
     return sign
 
 
-# The senders that receive 200 also for a denial.
+# These senders receive 200 even for a denial.
 ACCEPTED = ("gitlab", "slack")
 
-# source and scheme, signing function, its origin, secret, another secret, whether the time is signed
+# Source and scheme, signing function, origin of that function, secret, another secret, whether the
+# time is signed.
 SENDERS = [
     ("standard-webhooks", by_standard_webhooks, "Python", WHSEC, OTHER_WHSEC, True),
     ("gitlab", by_standard_webhooks, "Python", WHSEC, OTHER_WHSEC, True),

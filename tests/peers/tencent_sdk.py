@@ -37,7 +37,7 @@ BLUEPRINT, IMAGE, CHAINED = "lhbp-6jc6l8yb", "img-6pb6lrmy", "img-xkd784jw"
 ACCOUNTS = ["700000164995", "1038493875"]
 
 
-# The installed command line, changed to plain HTTP, for which it has no option.
+# The installed command line, changed to use plain HTTP, for which it has no option.
 TCCLI = """
 import sys
 from functools import partialmethod
