@@ -68,7 +68,6 @@ fn packages() -> [Package; 3] {
     ["src", "crates/sandbox/src", "crates/tc3/src"].map(|src| Package::read(&root().join(src)))
 }
 
-/// Returns the file's path relative to the checkout.
 fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().display().to_string()
 }

@@ -9,7 +9,6 @@ use crate::support::docs::{blocks, pages};
 
 const OVERVIEW: &str = include_str!("../../../docs/senders.md");
 
-/// The code blocks in this language from all pages about senders.
 fn of_senders(language: &str) -> Vec<String> {
     let pages = pages("docs/senders").into_iter();
     let blocks: Vec<String> = pages
@@ -37,8 +36,9 @@ pub(super) fn example(header: &str) -> SchemeSpec {
     block.source.scheme
 }
 
-/// A delivery as Microsoft documents it: `HMAC` and the base64 of HMAC-SHA256 over the body. The
-/// key is the decoded security token. vectors.rs tests the examples of Stripe and Zoom.
+/// A delivery as Microsoft documents it. The header has `HMAC` and the base64 of the body's
+/// HMAC-SHA256, whose key is the decoded security token. vectors.rs tests the examples of Stripe
+/// and Zoom.
 #[test]
 fn the_teams_example_verifies_what_teams_sends() {
     let spec = example("Authorization");
@@ -116,7 +116,6 @@ fn every_json_block_is_json() {
     }
 }
 
-/// Compares the overview's table with the schemes and the maps.
 #[test]
 fn the_table_of_senders_is_what_the_schemes_have() {
     let rows = OVERVIEW.lines().filter(|line| line.starts_with("| ["));

@@ -1,5 +1,5 @@
-//! Sends events and address checks to a running `sharehook serve`, as each approval system that
-//! encrypts sends them. Checks that the system can read the answers.
+//! Sends events and address checks to a running `sharehook serve`, as each approval system with
+//! encrypted deliveries sends them. Checks that the system can read the answers.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};

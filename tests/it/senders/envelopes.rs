@@ -1,5 +1,5 @@
-//! Runs every whole delivery of tests/vectors/approval-systems.json through the verifier. Skips
-//! only senders without a scheme, and asserts their number.
+//! Runs each vector of tests/vectors/approval-systems.json that is a whole delivery through the
+//! verifier. Skips only senders without a scheme, and asserts how many vectors were skipped.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,6 @@ fn headers(vector: &Value) -> Headers {
     Headers::new(pairs).with_query(query.iter().flat_map(values).collect())
 }
 
-/// The result of an accepted request.
 enum End {
     Handshake(HandshakeReply),
     Event(Box<VerifiedDelivery>),
@@ -100,7 +99,6 @@ fn received(vector: &Value) -> Result<End, Refusal> {
     })
 }
 
-/// Compares the result of an accepted vector with the vector's expectation.
 fn compared(vector: &Value, end: &End) -> Result<(), String> {
     let event = match end {
         End::Handshake(reply) => {

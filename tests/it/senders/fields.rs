@@ -1,4 +1,4 @@
-//! The fields of tickets that the shipped maps read: absent, renamed, or changed with or after the
+//! Tests the shipped maps with ticket fields that are absent, renamed, or changed with or after the
 //! approval.
 
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ fn feishu() -> Value {
     event
 }
 
-/// The first request that a map of an operator makes of the event: the shipped map, changed.
+/// Applies a shipped map, in which `from` is replaced by `to`, to the event. Returns the first
+/// request.
 fn changed(map: &str, from: &str, to: &str, event: &Value) -> Value {
     let text = Map::builtin_text(map).unwrap();
     assert!(text.contains(from), "{map}: {from}");
@@ -37,7 +38,8 @@ fn changed(map: &str, from: &str, to: &str, event: &Value) -> Value {
     json!(requests.unwrap()[0])
 }
 
-/// A request without `action` is a share, and one without an expiry has no end.
+/// An empty action means a share, and an empty expiry means that the share does not expire. A
+/// missing field must not be read as an empty one.
 #[test]
 fn a_field_that_is_not_there_is_not_an_empty_one() {
     for (map, pointer, says) in [
@@ -124,8 +126,8 @@ fn a_map_says_which_field_a_form_does_not_have() {
     }
 }
 
-/// Feishu may leave out hidden widgets, so a missing widget is no error. Instead the map refuses an
-/// instance in which another widget looks like one that it reads.
+/// Feishu may leave out hidden widgets, so the map accepts an instance without one of its widgets.
+/// Instead it refuses an instance in which another widget looks like one that the map reads.
 #[test]
 fn a_feishu_widget_without_its_custom_id_is_noticed_by_its_value() {
     let widget = |id: &str, value: Value| {
@@ -149,8 +151,8 @@ fn a_feishu_widget_without_its_custom_id_is_noticed_by_its_value() {
     let ends = "/instance/form/3/custom_id";
     let renamed = with(&feishu(), ends, json!("Expires"));
     refused("feishu", &renamed, "looks like expires");
-    // Other texts are for people. If the map finds the widget that it reads, another widget may
-    // have any value.
+    // Other widgets may contain any text for people, as long as the map finds the widgets that it
+    // reads.
     one("feishu", &widget("", json!("cancel my lunch")));
     one("feishu", &widget("", json!("30d")));
     let mut cancel = widget("action", json!("cancel"));
@@ -231,7 +233,8 @@ fn what_changes_together_with_the_approval_is_refused() {
     }
 }
 
-/// The ticket is fetched after its approval. Texts of the API and of placeholders differ in form.
+/// The ticket is fetched after the approval. The API and the placeholders of a trigger write the
+/// same value in different forms.
 #[test]
 fn a_fetched_zendesk_ticket_has_the_values_that_were_approved() {
     let approved = approved("zendesk-ticket");
@@ -280,7 +283,7 @@ fn a_fetched_zendesk_ticket_has_the_values_that_were_approved() {
         );
         one("zendesk-ticket", &event);
     }
-    // An event of a person who is not the ticket's approver is ignored, even without its fields.
+    // An event of a person who is not the ticket's approver is ignored, even if fields are missing.
     let other = with(&old, "/event/by", json!("20978392"));
     ignored("zendesk-ticket", &other);
 }

@@ -1,4 +1,5 @@
-//! Applies the shipped maps to events as senders post them, also to those that are easily misread.
+//! Applies the shipped maps to events as senders post them, including events that are easily
+//! misread.
 
 use serde_json::{Value, json};
 use sharehook::domain::{ServedRegions, ShareRequest, Timestamp};
@@ -220,7 +221,8 @@ fn servicenow_has_three_reference_forms_and_one_person_in_each() {
             json!([bob]),
             "{form}"
         );
-        // An approver who opened the item for another is the requester, in any form of the value.
+        // An approver who opened the item for somebody else counts as the requester, in each form
+        // of the value.
         let own = with(
             &with(&base, "/approver", form.clone()),
             "/record/opened_by",
@@ -284,7 +286,7 @@ fn zendesk_placeholders_are_text_whatever_they_stand_for() {
         &with(&lighthouse, "/ticket/lighthouse", json!("true")),
     );
     assert!(lighthouse["target"]["kind"] == "chain", "{lighthouse}");
-    // Zendesk sends an empty field as an empty text. It does not leave the field out.
+    // Zendesk sends an empty field as an empty string and does not leave it out.
     let bare = one(
         "zendesk",
         &with(
@@ -554,7 +556,7 @@ fn text_that_the_rendered_page_does_not_show_does_not_count() {
                 assert_eq!(one(map, both), one(map, visible), "{map}: {wrapped}");
             }
         }
-        // A reader can unfold a section.
+        // The section is folded, but a reader can unfold it.
         let folded = format!("{ASKED}\n<details>\n\n{key}: {value}\n\n</details>\n");
         for (map, event) in markdown_events(&folded) {
             refused(map, &event, &format!("names {key}"));
@@ -756,7 +758,8 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
 fn a_dingtalk_form_is_read_by_ids_and_deputies_are_no_approvers() {
     let approved = event("dingtalk-approved");
     let fields = "/instance/formComponentValues";
-    // A field without an alias is found by its id. A choice is a list in a text; "null" is empty.
+    // The map finds a field without an alias by its id. The value of a choice is a list written as
+    // a string. The string "null" means an empty value.
     let map = Map::builtin_text("dingtalk").unwrap();
     let map = map.replace("\"accounts\"", "\"TextareaField-K2AD4O52\"");
     let map = Map::load(&map, "dingtalk").unwrap();

@@ -7,7 +7,7 @@ use sharehook::inbound::Map;
 
 use super::maps::{delivered, event, now};
 
-/// The comment in each event: a message of sharehook with its marker.
+/// The comment in each event: a message with sharehook's marker.
 const COMMENT: &str =
     "Shared lhbp-6jc6l8yb (ap-singapore) with 700000164995.\nsharehook-0123456789abcdef";
 
@@ -83,7 +83,8 @@ fn no_comment_or_transition_of_ours_becomes_a_request() {
     }
 }
 
-/// Zendesk's newest comment may be ours and older than the update that approves the ticket again.
+/// The newest comment of a Zendesk ticket may be ours, and older than the update that approves the
+/// ticket again.
 #[test]
 fn a_zendesk_ticket_can_be_approved_again_after_our_comment() {
     let mut again = event("zendesk-approved");

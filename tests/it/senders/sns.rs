@@ -43,8 +43,8 @@ fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-/// Verifies a vector of SNS as the application does: address rule, certificate, signature. The
-/// vector's certificate is self-signed, so the test trusts it as an issuer.
+/// Verifies a vector of SNS as the application does: first the address rule, then the certificate,
+/// then the signature. The vector's certificate is self-signed, so the test trusts it as an issuer.
 pub(super) fn verified(vector: &Value, file: &Value) -> Result<(), String> {
     let pem = file["shared"]["sns_cert_pem"].as_str().unwrap().as_bytes();
     let issuers = Issuers::new(Vec::new(), certificates(pem)).unwrap();
@@ -137,8 +137,8 @@ fn a_chain_must_lead_to_a_root_and_name_sns() {
         check(&format!("{leaf}{between}"), anchors(), "", today),
         Ok(())
     );
-    // If the certificate file has only the leaf, the operator must configure the certificates
-    // between.
+    // If the certificate file has only the leaf, the operator must configure the intermediate
+    // certificates.
     assert!(
         check(&leaf, anchors(), "", today)
             .unwrap_err()
@@ -229,7 +229,7 @@ fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
     assert!(refused.is_err());
 }
 
-/// Only a request to SNS confirms a subscription. A dry run makes none.
+/// Confirming a subscription needs a request to SNS. A dry run makes no such request.
 #[tokio::test]
 async fn a_plan_does_not_confirm_a_subscription() {
     let folder = tempfile::tempdir().unwrap();
@@ -281,7 +281,8 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
         .await
     };
     let good = vector("sns-01-v2-notification");
-    // The delivery was verified and unwrapped: the map's error refers to the content of `Message`.
+    // The answer is an error of the map about the content of `Message`, so the delivery was
+    // verified and unwrapped.
     let Reply::Invalid(problems) = reply(&good).await else {
         panic!("not verified")
     };
@@ -308,7 +309,7 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
     }
 }
 
-/// The certificate that made the signature is pinned, so the program fetches none.
+/// The certificate is pinned, so the program does not fetch it.
 #[tokio::test]
 async fn an_old_message_of_a_pinned_certificate_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,12 @@
-//! Applies the maps that read Markdown to texts that do not say what their page shows, and the
-//! other maps to fields that people fill in carelessly.
+//! Applies the maps that read Markdown to texts whose source differs from what the page shows.
+//! Applies the other maps to fields that people fill in carelessly.
 
 use serde_json::{Value, json};
 
 use super::maps::{ASKED, apply, event, markdown_events, one, with};
 
-/// Returns an event for each map that reads Markdown: the usual request and these further lines,
-/// which may name the accounts.
+/// Returns an event for each map that reads Markdown. Its text is the usual request followed by
+/// `lines`, which may name the accounts.
 fn events_with(lines: &str) -> [(&'static str, Value); 3] {
     let asked = match lines.contains("accounts:") {
         true => "image: lhbp-6jc6l8yb\nregion: ap-singapore\n",
@@ -15,7 +15,7 @@ fn events_with(lines: &str) -> [(&'static str, Value); 3] {
     markdown_events(&format!("{asked}{lines}\n"))
 }
 
-/// Fails unless every map refuses each of these lines, with words that belong to the line.
+/// Fails unless every map refuses each of these texts with the expected words.
 #[track_caller]
 fn all_refused<'a>(lines: impl IntoIterator<Item = (String, &'a str)>) {
     let mut wrong = String::new();
@@ -30,7 +30,8 @@ fn all_refused<'a>(lines: impl IntoIterator<Item = (String, &'a str)>) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Fails unless every map reads each of these lines as an action, with or without an end.
+/// Fails unless every map reads the expected action in each of these texts, and an expiry if the
+/// flag is `true`.
 #[track_caller]
 fn all_read(lines: &[(&str, &str, bool)]) {
     let mut wrong = String::new();
@@ -93,7 +94,7 @@ fn a_line_that_the_page_shows_and_that_names_a_field_is_read_or_refused() {
             format!("\n### {key}\n\n{value}"),
             format!("\n<table><tr><td>{key}</td><td>{value}</td></tr></table>"),
             format!("| a | {key}: {value} |\n|---|---|\n| b | c |"),
-            // What one page shows and another hides, or shows otherwise.
+            // Lines that one page shows, but another page hides or shows differently.
             format!("\nreason: as in [1\n{key}: {value}"),
             format!("\nperiod: [0, 5)\n{key}: {value}"),
             format!("\nreason: $HOME\\bin is full\n{key}: {value}\ncost: 5$"),
@@ -177,7 +178,7 @@ fn a_line_is_read_as_the_page_shows_it() {
     ]);
 }
 
-/// Prose, and what issue templates hold, refuses no ticket.
+/// Prose and the usual text of issue templates must not make a map refuse a ticket.
 #[test]
 fn a_text_for_people_stays_free() {
     let lines = [
@@ -223,7 +224,8 @@ fn a_text_for_people_stays_free() {
     all_read(&read);
 }
 
-/// Each of these takes minutes if the search for a key visits the rest of the line at each word.
+/// Each of these texts takes minutes if the search for a key reads the rest of the line again at
+/// each word.
 #[test]
 fn a_long_line_is_searched_once() {
     let words = ["a-", "1-", ":a-", "a "];
@@ -254,7 +256,8 @@ fn text_that_is_struck_out_does_not_count_and_a_field_in_it_is_refused() {
     }
 }
 
-/// A code block does not wrap: what follows a wide gap lies beyond its right edge.
+/// A code block does not wrap its lines, so text after a wide gap is beyond the right edge of the
+/// page.
 #[test]
 fn a_field_after_a_gap_that_hides_it_in_a_code_block_is_refused() {
     for (lines, names) in [
@@ -308,7 +311,8 @@ fn a_title_may_contain_what_looks_like_a_placeholder() {
     }
 }
 
-/// The ticket that shared an image is approved again, and its fields still hold the share's end.
+/// The ticket that shared an image is approved again to cancel the share. Its expiry field still
+/// has the old value.
 #[test]
 fn a_cancel_ignores_the_expiry_that_a_field_still_holds() {
     let mut feishu = event("feishu-approved");

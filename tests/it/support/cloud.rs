@@ -65,8 +65,8 @@ impl Setup {
         Self::with(behaviour, world, journal, (1000.0, 1000.0)).await
     }
 
-    /// `rates`: the client's calls per second to Lighthouse and CVM. `behaviour` has the sandbox's
-    /// limits.
+    /// Sets the client's `rates`, in calls per second to Lighthouse and to CVM. The sandbox's own
+    /// limits are in `behaviour`.
     pub(crate) async fn with(
         behaviour: Behaviour,
         world: World,
@@ -160,7 +160,6 @@ pub(crate) async fn deliver(app: &App, request: &Value, deadline: Deadline) -> V
     }
 }
 
-/// Builds a native request.
 pub(crate) fn ticket(
     id: &str,
     action: &str,
@@ -186,8 +185,7 @@ async fn app(
     let file = write_open_configuration(folder, journal, &format!("endpoint = {url:?}"));
     configure_site(folder, site);
     let mut config = Config::load(&file, &sandbox_keys(), &AwsSecrets::new()).unwrap();
-    // Set the rates here, because a configuration cannot exceed the published ones. The sandbox of
-    // most tests has no limits.
+    // Set the rates here, because a configuration cannot exceed the published rates.
     (
         config.cloud.lighthouse_per_second,
         config.cloud.cvm_per_second,

@@ -1,4 +1,4 @@
-//! The files below a folder, in subfolders too.
+//! Reads the files below a folder, including its subfolders.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,8 +21,8 @@ pub(crate) fn paths_below(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The files below `folder`, each with its content. A file that a running process removes between
-/// the listing and the reading is left out: a journal's temporary file, for example.
+/// Returns the files below `folder`, each with its content. Leaves out a file that a running
+/// process removes between the listing and the reading, such as a journal's temporary file.
 pub(crate) fn contents_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| match fs::read(&path) {
         Ok(bytes) => Some((path, bytes)),
@@ -32,8 +32,8 @@ pub(crate) fn contents_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     paths_below(folder).into_iter().filter_map(read).collect()
 }
 
-/// The text of all files below `folder`. At least one must exist, so that a search of the text has
-/// something to find.
+/// Returns the text of all files below `folder`. Panics if there are none, because a search for
+/// secrets would then find nothing.
 pub(crate) fn text_below(folder: &Path) -> String {
     let contents = contents_below(folder);
     assert!(!contents.is_empty(), "no files below {}", folder.display());

@@ -101,8 +101,8 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     claim.record(journal, now, event).await.unwrap();
 }
 
-/// Writes these requests, one per second, and seals after every twentieth. Returns the time of the
-/// last.
+/// Writes these requests, one per second, and seals after every twentieth request. Returns the time
+/// of the last one.
 pub(crate) async fn fill(journal: &Journal, requests: Range<usize>, start: Timestamp) -> Timestamp {
     let mut now = start;
     for n in requests {
@@ -116,8 +116,8 @@ pub(crate) async fn fill(journal: &Journal, requests: Range<usize>, start: Times
     now
 }
 
-/// Fills the world's journal like [`fill`], and sweeps after every 1000 requests, as a schedule
-/// would. So each lease is examined once.
+/// Fills the world's journal like [`fill`]. Sweeps after every 1000 requests, as a schedule would,
+/// so that each lease is examined once.
 pub(crate) async fn fill_and_sweep(world: &World, count: usize) {
     for first in (0..count).step_by(1_000) {
         let requests = first..count.min(first + 1_000);

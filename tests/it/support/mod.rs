@@ -107,8 +107,8 @@ impl World {
             &AwsSecrets::new(),
         )
         .unwrap();
-        // A configuration cannot exceed the published rates, so set higher ones here: tests need
-        // not wait.
+        // Set rates above the published ones, so that tests need not wait. A configuration file
+        // cannot do that.
         (
             config.cloud.lighthouse_per_second,
             config.cloud.cvm_per_second,
@@ -509,7 +509,8 @@ fn laptop_configuration() -> String {
 }
 
 /// Writes the laptop's configuration with this cloud and journal, and the sample policy beside it.
-/// Leaves out the sources that fetch: the first sweep of a process makes paced calls for each.
+/// Leaves out the sources with `fetch`, because the first sweep of a process makes paced calls for
+/// each of them.
 pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journal: &str) {
     let laptop = laptop_configuration();
     let parts = laptop.split("[[source]]");
@@ -521,8 +522,8 @@ pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journa
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
     configure_site(folder, site);
     copy_policy(folder);
-    // The sample forbids unsigned sources some actions. These tests send everything by a direct
-    // invocation.
+    // The sample forbids some actions to unsigned sources. These tests send everything by a direct
+    // invocation, which is unsigned.
     std::fs::remove_file(folder.join("policy/unsigned-sources.cedar")).unwrap();
     // Permit shares of the blueprint that the chain makes, also without the chain.
     let chained = format!(

@@ -1,6 +1,6 @@
-//! Stand-ins for systems that receive notifications. Each checks method, path, authentication and
-//! body as the system's API documentation requires, and returns its notes where that API returns
-//! them.
+//! Stand-ins for systems that receive notifications. Each stand-in checks method, path,
+//! authentication and body as the system's API documentation requires. It returns its notes if the
+//! system's API can list them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -60,7 +60,7 @@ struct Kept {
     notes: Vec<String>,
     changes: Vec<String>,
     refused: Vec<Seen>,
-    /// The number of notes still to be stored but answered with 502.
+    /// How many more notes to store and still answer with 502.
     losing: usize,
     down: bool,
     hides: bool,

@@ -129,13 +129,11 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends SIGKILL, and waits until the process has ended.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let id = self.id().to_string();
         let done = Command::new("kill").args(["-TERM", &id]).status().unwrap();
@@ -234,7 +232,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).finish()
 }
 
-/// Sends a signed delivery over HTTP. Returns status and body; `None` if no answer came.
+/// Sends a signed delivery over HTTP. Returns status and body, or `None` if there was no answer.
 pub(crate) async fn post(url: &str, request: &Value) -> Option<(u16, Value)> {
     let body = request.to_string();
     let (secret, id) = (

@@ -1,5 +1,6 @@
-//! Remembers the secrets that tests hand out, and searches everything that comes back for them:
-//! output of processes, HTTP answers, journals, notifications. A test that finds one fails.
+//! Remembers the secrets that tests hand out. Searches for them in everything that the program
+//! returns: output of processes, HTTP answers, journals and notifications. A test that finds a
+//! secret fails.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -10,14 +11,14 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The last words of names of variables that hold secrets.
+/// Environment variables whose names end like this hold secrets.
 const ENDINGS: [&str; 5] = ["SECRET", "TOKEN", "KEY", "LOGIN", "PASSWORD"];
 /// A shorter text may occur by chance.
 const MIN_LENGTH: usize = 12;
 
 static HANDED_OUT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Remembers a secret for the search, also in decoded form and as the header of a login.
+/// Remembers a secret for the search, both as it is and decoded, and as the header of a login.
 pub(crate) fn hand_out(secret: &str) {
     let key = secret.strip_prefix("whsec_").unwrap_or(secret);
     let decoded = STANDARD

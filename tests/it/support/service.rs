@@ -272,7 +272,7 @@ impl Service {
     }
 }
 
-/// Lets `origins` send requests: native ones through `queue`, and through `bus` with a map that
+/// Lets the origins `queue` send native requests, and the origins `bus` send events to a map that
 /// reads `detail` or `data`.
 pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
     let config = folder.join("sharehook.toml");
@@ -289,7 +289,7 @@ pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
     like_the_queue(folder, "bus", "trusted");
 }
 
-/// Copies what the sample policy says about the source `queue` for the source `name`.
+/// Gives the source `name` the entities that the sample policy has for the source `queue`.
 pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
     let path = folder.join("policy/entities.json");
     let text = std::fs::read_to_string(&path).unwrap();

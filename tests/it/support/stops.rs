@@ -30,9 +30,9 @@ pub(crate) async fn until_stuck(world: &World) {
 }
 
 /// For each write of the journal while `deliver` delivers an event: stops the process there, then
-/// delivers and sweeps again. Asserts one share with exactly these accounts. Returns the number of
-/// stops. The worlds wait for paced calls at the same time: one stops before the writes, and the
-/// other after them.
+/// delivers and sweeps again. Asserts that there is one share with exactly these accounts. Returns
+/// the number of stops. One world stops before the writes and the other one after them. The two run
+/// concurrently, because each waits for paced calls.
 pub(crate) async fn killed_anywhere(
     [mut one, mut other]: [World; 2],
     shared: &[&str],

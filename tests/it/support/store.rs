@@ -1,5 +1,5 @@
-//! A store in memory that breaks at a chosen write. Before or after the write's effect, the process
-//! stops or the write fails. Or the write waits.
+//! A store in memory that breaks at a chosen write. The process stops or the write fails, before or
+//! after the write has its effect, or the write waits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -107,7 +107,6 @@ impl Fuse {
         *self.stalled_read.lock().unwrap() = Some(part);
     }
 
-    /// Whether the chosen write was reached.
     pub(crate) fn reached(&self) -> bool {
         self.reached.load(Ordering::SeqCst)
     }
@@ -156,17 +155,16 @@ impl Fuse {
         self.timed(read).await
     }
 
-    /// Returns when the store stops the process.
+    /// Waits until the store stops the process.
     pub(crate) async fn crashed(&self) {
         self.crashed.notified().await;
     }
 
-    /// Returns when the chosen write has begun to wait.
+    /// Waits until the chosen write has begun to wait.
     pub(crate) async fn stalled(&self) {
         self.stalled.notified().await;
     }
 
-    /// Releases the write that waits.
     pub(crate) fn release(&self) {
         self.released.notify_one();
     }

@@ -44,7 +44,7 @@ impl Tickets {
         Self { url, kept }
     }
 
-    /// From now on answers with this status and body.
+    /// From now on, answers with this status and body.
     pub(crate) fn answer(&self, status: u16, body: impl ToString) {
         let mut kept = self.kept.lock().unwrap();
         (kept.status, kept.body) = (status, body.to_string());

@@ -84,7 +84,8 @@ impl Package {
             .collect()
     }
 
-    /// The modules that define what the file of `module` imports, and the path to each.
+    /// Returns the modules that define what the file of `module` imports, and the path to each
+    /// module.
     fn imports(&self, module: &[String]) -> BTreeMap<Module, String> {
         let source = &self.sources[module];
         let used = source.uses.iter().filter(|import| {
@@ -96,7 +97,8 @@ impl Package {
             .chain(paths_in(&source.body).map(|path| (path, false)))
             .filter_map(|(path, is_everything)| {
                 let (target, is_item) = self.resolve(module, &path, MAX_STEPS)?;
-                // A path that ends at a module is no import: paths to items in that module are.
+                // A path that ends at a module does not count as an import. Paths to the module's
+                // items do.
                 (is_item || is_everything).then(|| (target, path.join("::")))
             })
             .collect();
@@ -104,7 +106,8 @@ impl Package {
         found
     }
 
-    /// The modules that import themselves through others, and for each the imports that lead back.
+    /// Returns the modules that import themselves through other modules, and for each of them the
+    /// imports that lead back to it.
     pub(super) fn cycles(&self) -> BTreeMap<Module, Vec<String>> {
         let modules = self.sources.keys();
         let imports: Imports = modules
@@ -188,7 +191,7 @@ fn module_of(file: &Path) -> Module {
 }
 
 /// Rewrites a path that starts with `crate`, `self` or `super` as a path from the package's root.
-/// `None` for other paths.
+/// Returns `None` for other paths.
 fn absolute(module: &[String], path: &[String]) -> Option<Vec<String>> {
     let mut base = match path.first()?.as_str() {
         "crate" => return Some(path[1..].to_vec()),
@@ -306,8 +309,8 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
         .find(|at| (*at == 0 || ends(at - 1)) && (word.ends_with(' ') || ends(at + word.len())))
 }
 
-/// The cycles of a package in which `shelf/mod.rs` re-exports an item of `thing`, and `user`
-/// imports the re-export.
+/// Returns the cycles of a package in which `shelf/mod.rs` re-exports an item of `thing`, and
+/// `user` imports that re-export.
 fn example(thing: &str) -> Vec<String> {
     let user = "use crate::shelf::{self, Thing as Named};\npub struct User(Named);";
     let files = [

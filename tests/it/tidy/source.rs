@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every Rust file below `folder`, sorted by path.
 pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -22,8 +21,8 @@ pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The code of a file. Blanks replace comments, literals and test items, so every position and line
-/// number is unchanged.
+/// The code of a file. Comments, literals and test items are replaced by blanks, so that every
+/// position and line number stays the same.
 pub(super) struct Code {
     pub(super) text: String,
     /// The number of lines outside test items.
@@ -158,7 +157,8 @@ fn raw_string(source: &[u8], at: usize) -> Option<usize> {
     Some(1 + hashes + 1 + end + closing.len())
 }
 
-/// The length of the string or character literal at the start of `rest`. A lifetime is no literal.
+/// Returns the length of the string or character literal at the start of `rest`. A lifetime is not
+/// a literal.
 fn quoted(rest: &[u8]) -> Option<usize> {
     let quote = *rest.first().filter(|byte| b"\"'".contains(byte))?;
     if quote == b'\'' && rest.get(1) != Some(&b'\\') {
