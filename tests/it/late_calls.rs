@@ -15,7 +15,7 @@ use sharehook_sandbox::Site;
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 
-/// A cloud that has not carried out calls of `action` yet, and loses the answers to them.
+/// Returns a world whose cloud does not answer calls of `action` and has not carried them out yet.
 async fn silent(action: &str) -> World {
     let world = retried_for_ten_minutes(Site::Cn).await;
     let lost = format!("{action}:reset-before@6");
@@ -23,7 +23,7 @@ async fn silent(action: &str) -> World {
     world
 }
 
-/// Runs `work`, and during it lets the cloud carry out the late call that shares.
+/// Runs `work`. Meanwhile, the cloud carries out the late share call.
 async fn shared_during<T>(world: &World, work: impl Future<Output = T>) -> T {
     let late = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -63,7 +63,7 @@ async fn a_share_that_is_called_off_before_its_record_is_taken_back() {
     world.verify().await.unwrap();
 }
 
-/// The turn has no time left to wait for the late call and to read the cloud.
+/// The worker has no time left to wait for the late call and to read the cloud again.
 #[tokio::test]
 async fn a_share_that_is_called_off_at_the_end_of_its_turn_is_resumed_soon() {
     let world = silent(SHARE).await;

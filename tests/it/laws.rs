@@ -1,6 +1,6 @@
-//! Laws for random inputs. Only what a sender signed verifies; policies decide as Cedar's own
-//! authorizer does; another `forbid` never allows more; a plan that was carried out leaves nothing
-//! to do.
+//! Tests properties with random inputs: only what a sender signed verifies, policies decide as
+//! Cedar's own authorizer does, another `forbid` never allows more, and after a plan has been
+//! carried out nothing is left to do.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -122,7 +122,8 @@ fn uid(kind: &str, id: &str) -> Value {
 }
 
 impl World {
-    /// The entities as an operator writes them. With `full`, they include what the program adds.
+    /// Returns the entities as an operator writes them. With `full`, the entities also have the
+    /// attributes that the program adds.
     fn entities(&self, full: Option<(&str, &str)>) -> Value {
         let attrs = |attrs: Value| if full.is_some() { attrs } else { json!({}) };
         let groups = if self.ticketing {
@@ -181,7 +182,6 @@ impl World {
     }
 }
 
-/// One policy without its `@id`.
 fn policy() -> impl Strategy<Value = String> {
     let effect = select(vec!["permit", "permit", "permit", "forbid"]);
     let principal = select(vec![
@@ -282,7 +282,8 @@ fn load(world: &World, policies: &[String], approvals: usize) -> PolicySet {
     load_as(world, policies, approvals, None)
 }
 
-/// Loads policies like [`load`]. `validated` is the package's statement of what was validated.
+/// Like [`load`], with the stamp `validated` by which a package says that its policies are
+/// validated.
 fn load_as(
     world: &World,
     policies: &[String],
@@ -319,7 +320,7 @@ fn decided(policies: &PolicySet, request: &Value) -> Decision {
     })
 }
 
-/// The policies that allow a request; `None` if it is denied.
+/// Returns the policies that allow a request, or `None` if it is denied.
 fn allowed(policies: &PolicySet, request: &Value) -> Option<BTreeSet<String>> {
     match decided(policies, request) {
         Decision::Allow(approved) => Some(approved.verdict().policies.iter().cloned().collect()),
@@ -327,8 +328,8 @@ fn allowed(policies: &PolicySet, request: &Value) -> Option<BTreeSet<String>> {
     }
 }
 
-/// The policies that allow a request according to Cedar's authorizer. It evaluates all policies for
-/// each account, with complete entities and contexts.
+/// Returns the policies that allow a request according to Cedar's authorizer, which evaluates all
+/// policies for each account, with complete entities and contexts.
 fn by_cedar(
     world: &World,
     policies: &[String],

@@ -1,5 +1,6 @@
-//! What `requests`, `grants` and `explain` print at 80 columns, with names and reasons of every
-//! width. Also their filters, and what they do without secrets, configuration or journal.
+//! Tests what `requests`, `grants` and `explain` print at 80 columns, with names and reasons of
+//! every width. Also tests their filters, and what these commands do without secrets, configuration
+//! or journal.
 
 use std::path::Path;
 use std::process::Output;
@@ -22,7 +23,8 @@ async fn journal(folder: &Path) -> String {
     let other = json!({"image": CVM_IMAGE});
     world.deliver(&request(&long, other)).await;
     world.advance(3_600);
-    // `explain` reads the real clock, and offers `retry` only before the expiry.
+    // This share expires in ten years, because `explain` reads the real clock and offers `retry`
+    // only before the expiry.
     let refused = json!({"requester": "mallory@example.com", "expires_in": "3650d"});
     world.deliver(&request("CHG0099001", refused)).await;
     world.app.seal_when_due().await;
@@ -52,7 +54,8 @@ async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
     );
 }
 
-/// Two later cancels take a share away. `explain` names each of them, and after both no expiry.
+/// A share with two accounts is cancelled by two later requests, one account each. `explain` names
+/// each cancel. After the second one it shows no expiry.
 #[tokio::test]
 async fn the_story_of_a_share_names_the_cancels_that_took_it_away() {
     let folder = tempfile::tempdir().unwrap();
@@ -92,8 +95,8 @@ async fn the_story_of_a_share_names_the_cancels_that_took_it_away() {
     assert!(story.get("expires_at").is_none(), "{story}");
 }
 
-/// Runs a command without environment variables or configuration. Returns exit code, output and
-/// error.
+/// Runs a command without environment variables or configuration. Returns its exit code, output and
+/// error output.
 fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let Output {
         status,

@@ -1,5 +1,6 @@
-//! A request that lacks records which the log has. It looks unfinished, but it was finished or
-//! called off. It is not carried out again, and the index gets no entry of it.
+//! The journal lost records of a request, but the log still has them. The request looks unfinished,
+//! although it was finished or called off. It must not be carried out again, and the index must not
+//! get an entry for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,8 @@ async fn seal(world: &World) {
     world.journal.seal(&signer, world.now()).await.unwrap();
 }
 
-/// Checks that neither a repeated delivery of `share` nor a sweep nor a rebuilt index carries CHG1
-/// out, and that the sweep and the rebuilding name the record that the log has.
+/// Checks that CHG1 is not carried out by a repeated delivery of `share`, by a sweep or by a
+/// rebuilt index. The sweep and the rebuild must name the record that only the log has.
 async fn check_stopped(world: &World, journal: &Path, share: &Value) {
     let lost = "000001.json";
     let files = || {
@@ -96,7 +97,8 @@ async fn a_retired_request_without_its_file_retired_is_not_carried_out_again() {
     assert_eq!(world.verify().await, Ok(()));
 }
 
-/// A share that waits was called off. The record of that is sealed and then lost.
+/// A cancel calls off a share that waits for its start. The record of the call-off is sealed and
+/// then lost.
 #[tokio::test]
 async fn a_called_off_share_without_its_newest_record_is_not_carried_out() {
     let (world, folder, records) = world().await;
@@ -116,7 +118,8 @@ async fn a_called_off_share_without_its_newest_record_is_not_carried_out() {
     assert_eq!(world.verify().await, Ok(()));
 }
 
-/// A share that waited for days is carried out: the log has no record after its first one.
+/// The log has only the first record of this share, so no record was lost and the share is carried
+/// out.
 #[tokio::test]
 async fn a_share_that_waited_for_days_is_carried_out() {
     let (world, _folder, _) = world().await;

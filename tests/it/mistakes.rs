@@ -84,7 +84,7 @@ fn check(book: &Book, mistake: Option<&Mistake>, arguments: &[&str]) -> (Option<
     )
 }
 
-/// The part of the output of `check` about the mistake, without what ends every report.
+/// Returns what `check` prints about the mistake, without the lines that end every report.
 fn message(book: &Book, mistake: &Mistake) -> String {
     let (code, said) = check(book, Some(mistake), &[]);
     let expected = if said.contains("error: ") { 3 } else { 0 };

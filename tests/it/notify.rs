@@ -1,5 +1,5 @@
-//! Notifications: which target receives what and when, what each answer of a target causes, and
-//! that no stop of the process loses one. The sandbox's inbox is the target.
+//! Notifications: which target receives what and when, how the program handles each answer of a
+//! target, and that no stop of the process loses a notification. The sandbox's inbox is the target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,8 @@ use crate::unclear_ends::call_off_the_second;
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
-/// A world that notifies the inbox of its sandbox, with its journal in memory. `more` is part of
-/// its `[[notify]]`.
+/// Returns a world that notifies the inbox of its sandbox, with its journal in memory. `more` is
+/// added to its `[[notify]]`.
 pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     let mut world = world_at(place, more).await;
     world.reset().await;
@@ -27,7 +27,7 @@ pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     world
 }
 
-/// As [`world`], but with its journal in `place`.
+/// Like [`world`], but with its journal in `place`.
 pub(crate) async fn world_at(place: Place<'_>, more: &str) -> World {
     let mut world = World::with(place, |_| ()).await;
     secrets::write(&world.folder.path().join("notify.secret"), SECRET);
@@ -39,7 +39,7 @@ pub(crate) async fn world_at(place: Place<'_>, more: &str) -> World {
     world
 }
 
-/// The bodies of notifications that the inbox accepted, by webhook id.
+/// Returns the bodies of the notifications that the inbox accepted, by webhook id.
 fn delivered(world: &World) -> BTreeMap<String, Vec<Value>> {
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for Letter {
@@ -260,7 +260,7 @@ async fn an_outcome_that_is_too_old_for_a_first_attempt_is_given_up() {
         }
         assert_eq!(world.cloud.letters().len(), delivered);
         let mut ended = listed(&world).await;
-        // The notice of the coming end stays owed.
+        // The notification that the share will expire is still owed.
         ended.retain(|(state, _)| *state != NotificationStatus::Owed);
         assert_eq!(ended, [wanted; 3], "{hours}");
         if delivered == 0 {
@@ -321,7 +321,7 @@ async fn after_an_hour_of_outage_every_ticket_gets_its_outcome() {
     world.verify().await.unwrap();
 }
 
-/// The minutes at which the program tries a target that refuses every notification.
+/// Returns the minutes at which the program tries a target that refuses every notification.
 async fn attempts(refusal: InboxAnswer, hours: i64) -> Vec<i64> {
     let world = world(Place::Brittle, "").await;
     world.cloud.answer_letters(refusal);
@@ -438,7 +438,7 @@ async fn step(world: &World, share: &Value, denied: &Value, hours: i64) {
     drop(world.app.sweep(crate::support::deadline()).await);
 }
 
-/// The type and the three lines of each event that the inbox accepted, sorted.
+/// Returns type and lines of each event that the inbox accepted, sorted.
 fn lines(world: &World) -> Vec<(String, String)> {
     let bodies = delivered(world).into_values().flatten();
     let mut all: Vec<_> = bodies
@@ -458,13 +458,13 @@ fn lines(world: &World) -> Vec<(String, String)> {
     all
 }
 
-/// The type and the subject of each event that the inbox accepted, sorted.
+/// Returns type and subject of each event that the inbox accepted, sorted.
 fn kinds(world: &World) -> Vec<String> {
     lines(world).into_iter().map(|(kind, _)| kind).collect()
 }
 
-/// A cancel of another ticket calls a waiting share off, completely or in part. The share's own
-/// ticket is notified, also if the process stops before it notifies.
+/// A cancel of another ticket calls off a waiting share, completely or in part. The share's own
+/// ticket must be notified even if the process stops before it notifies.
 #[tokio::test]
 async fn a_called_off_share_is_reported_to_its_own_ticket() {
     for (cancelled, stops) in [(2, false), (2, true), (1, false)] {
@@ -505,8 +505,9 @@ async fn a_called_off_share_is_reported_to_its_own_ticket() {
     }
 }
 
-/// The share was made before the record of the call-off, and its own turn revokes it. The outcome
-/// is on record before the revocation, and the notification reports what is left after it.
+/// A share has called the cloud for two accounts but not recorded the results yet, when a cancel
+/// calls off one of them. The share itself revokes that account. It records its outcome before it
+/// does, but the notification must report what is left afterwards.
 #[tokio::test]
 async fn a_share_that_is_called_off_during_its_turn_is_reported_without_what_was_revoked() {
     let world = world(Place::Brittle, "").await;
@@ -590,7 +591,7 @@ async fn a_late_notification_reports_the_outcome_that_it_announces() {
     }
 }
 
-/// One account has the image from another request, which has no end.
+/// One account already has the image from another request, which does not expire.
 #[tokio::test]
 async fn no_end_is_announced_for_what_was_shared_before() {
     let world = world(Place::Brittle, "").await;
@@ -629,7 +630,7 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     assert!(text.contains(&first), "{text}");
 }
 
-/// A cancel ended the share of one account before the notice of the coming end.
+/// A cancel ends the share of one account before the ticket is notified of the coming expiry.
 #[tokio::test]
 async fn the_notice_of_an_end_leaves_out_what_was_cancelled() {
     let world = world(Place::Brittle, "").await;
@@ -652,7 +653,7 @@ async fn the_notice_of_an_end_leaves_out_what_was_cancelled() {
     assert_eq!(results[0]["account"], ACCOUNTS[1], "{data}");
 }
 
-/// The lines say what kind of refusal it is, and name neither approvers nor groups.
+/// The lines must name the kind of the refusal, but neither approvers nor groups.
 #[tokio::test]
 async fn a_denied_ticket_is_told_what_it_lacks() {
     let world = world(Place::Brittle, "").await;
@@ -690,7 +691,7 @@ async fn a_denied_ticket_is_told_what_it_lacks() {
     }
 }
 
-/// One account has the image without a request of ours, for example by hand.
+/// One account already has the image without a request, for example because it was shared by hand.
 #[tokio::test]
 async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {
     let world = world(Place::Brittle, "").await;
@@ -718,7 +719,8 @@ async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {
     assert_eq!(world.has(BLUEPRINT), ACCOUNTS[..1]);
 }
 
-/// The ticket of each share learns of the end that revokes it, and of no end at which nothing ends.
+/// Three requests share one image with the same account. Only the latest expiry revokes the share,
+/// so only the request with that expiry is notified of it.
 #[tokio::test]
 async fn a_renewal_is_told_of_its_own_end() {
     let mut world = world(Place::Brittle, "").await;
@@ -733,7 +735,7 @@ async fn a_renewal_is_told_of_its_own_end() {
     world.notify().await;
     let told = kinds(&world);
     assert_eq!(told.len(), 3, "{told:?}");
-    // Every six hours, so that each end and each notice has a sweep of its own.
+    // Sweeps run every six hours, so that each expiry and each notice has a sweep of its own.
     let (mut since, start) = (told, START.parse::<Timestamp>().unwrap());
     for (until, news, left) in [
         (16, &[][..], true),
@@ -755,7 +757,7 @@ async fn a_renewal_is_told_of_its_own_end() {
     world.verify().await.unwrap();
 }
 
-/// A cancel takes the overdue share away before its revocation succeeds.
+/// A cancel removes the overdue share before its revocation succeeds.
 #[tokio::test]
 async fn a_target_that_got_overdue_learns_that_nothing_is_left_to_revoke() {
     let world = world(Place::Brittle, "").await;

@@ -1,5 +1,5 @@
-//! Each preset of `[[notify]]`, against a stand-in that follows the system's documentation. Tests a
-//! completed request, a denied one, an overdue share, and a lost answer.
+//! Tests each preset of `[[notify]]` against a stand-in that follows the system's documentation:
+//! with a completed request, a denied one, an overdue share, and a lost answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,15 +22,15 @@ const LINK: &str = "https://evil";
 const TOKEN: &str = "test-only-token-0123456789";
 const TASK_TOKEN: &str = "AAAAKgAAAAIAAAAAAAAAAtest-only-task-token";
 
-/// A system: its settings, a ticket and an id for requests, and how it interprets requests.
+/// A ticket system: the settings of its `[[notify]]`, a ticket and an id for share requests, and a
+/// function that plays the system's HTTP API.
 struct System {
     preset: &'static str,
-    /// The settings below `[[notify]]`.
     settings: &'static str,
     ticket: &'static str,
     id: &'static str,
     interpret: fn(&Seen) -> Handling,
-    /// Whether the program reads the notes before it repeats one.
+    /// Whether the program reads the existing notes before it writes a note again.
     reads_notes_first: bool,
     /// Texts that no note may contain.
     forbidden: &'static [&'static str],
@@ -304,7 +304,6 @@ fn opsgenie(seen: &Seen) -> Handling {
     }
 }
 
-/// HMAC-SHA256 in base64.
 fn mac(key: &str, message: &str) -> String {
     use base64::Engine as _;
     use hmac::{KeyInit as _, Mac as _};
@@ -436,8 +435,8 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
         for note in &notes {
             let found = system.forbidden.iter().find(|text| note.contains(**text));
             assert_eq!(found, None, "{preset}: {note}");
-            // Only a note about a share may show an account of the allow-list. No note may show a
-            // group of it.
+            // Accounts of the allow-list may only appear in notes about a share, and its groups in
+            // no note.
             assert!(
                 !note.contains(ACCOUNTS[1])
                     || note.starts_with("Shared")
@@ -498,7 +497,7 @@ async fn a_repeated_delivery_does_not_repeat_the_note_of_a_killed_process() {
         () = world.fuse.crashed() => world.restart(),
     }
     assert_eq!(receiver.notes().len(), 1);
-    // A process that is alive has notified by then.
+    // By this time, a process that is still running would have notified.
     world.advance(10);
     world.deliver(&denied).await;
     world.notify().await;
@@ -507,7 +506,8 @@ async fn a_repeated_delivery_does_not_repeat_the_note_of_a_killed_process() {
     assert!(records.contains("notified"), "{records}");
 }
 
-/// The token may write notes, but not read them. Two notes are better than none.
+/// The token may write notes, but not read them. The note may be written twice, which is better
+/// than not at all.
 #[tokio::test]
 async fn a_ticket_whose_notes_cannot_be_read_is_notified() {
     let system = &SYSTEMS[0];
@@ -525,7 +525,7 @@ async fn a_ticket_whose_notes_cannot_be_read_is_notified() {
     assert_eq!(receiver.notes().len(), 1);
 }
 
-/// An outage of an hour, for a system that needs a separate call to find the ticket.
+/// The system is down for an hour. It needs a separate call to find the ticket.
 #[tokio::test]
 async fn a_system_that_was_down_is_told_once_it_is_back() {
     let system = &SYSTEMS[1];
@@ -548,7 +548,7 @@ async fn a_system_that_was_down_is_told_once_it_is_back() {
     assert_eq!(receiver.notes().len(), 5);
 }
 
-/// Jira answers the first transition with 503.
+/// Jira, but the first transition is answered with 503.
 fn busy_jira(seen: &Seen) -> Handling {
     static BUSY: AtomicBool = AtomicBool::new(true);
     match seen.path.ends_with("/transitions") && BUSY.swap(false, Ordering::SeqCst) {
@@ -573,7 +573,8 @@ async fn a_transition_that_failed_is_repeated_without_its_comment() {
     );
 }
 
-/// Only failures of the target make its other notifications wait.
+/// A failure of one ticket is not a failure of the target, so it must not delay the target's other
+/// notifications.
 #[tokio::test]
 async fn tickets_of_another_form_do_not_hold_back_others() {
     let system = &SYSTEMS[0];
@@ -589,7 +590,7 @@ async fn tickets_of_another_form_do_not_hold_back_others() {
     assert_eq!(receiver.notes().len(), 1);
 }
 
-/// A ticket with a wrong form is never sent to the system.
+/// A ticket of the wrong form must not reach the system: it could change the path of the call.
 #[tokio::test]
 async fn a_ticket_that_could_lead_elsewhere_is_refused() {
     for system in &SYSTEMS {
@@ -658,7 +659,6 @@ fn slack_click(url: &str) -> Delivery {
     }
 }
 
-/// All records of the journal, as text.
 async fn records(world: &World) -> String {
     let mut text = String::new();
     let listed = world.app.requests(None).await.unwrap();
@@ -713,7 +713,8 @@ async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
     assert_eq!((other.notes().len(), receiver.notes().len()), (0, 3));
 }
 
-/// AWS's API reference: X-Amz-Target names the action, and the signature covers the request.
+/// Step Functions as in AWS's API reference: `X-Amz-Target` names the action, and the signature
+/// covers the request.
 fn step_functions(seen: &Seen) -> Handling {
     let authorization = seen.header("authorization");
     let signed = authorization.starts_with(
@@ -750,7 +751,7 @@ fn task(execution: &str, account: &str, token: &str) -> Delivery {
     }
 }
 
-/// A world that ends tasks at `receiver`.
+/// Returns a world whose notifications end tasks at `receiver`.
 async fn world_of_tasks(receiver: &NotificationReceiver) -> World {
     let mut world = World::new().await;
     for (name, value) in [
@@ -799,8 +800,8 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     world.sweep().await;
     let notes = receiver.notes();
     assert_eq!(notes.len(), 3, "{notes:?}");
-    // A restarted process does not have the token. It gives the notification up when no other
-    // process can have the token, and records that.
+    // A restarted process does not have the token. Once no other process can have the token either,
+    // it gives the notification up and records that.
     world
         .app
         .receive(task("lost", STRANGER, TASK_TOKEN), deadline())
@@ -828,8 +829,8 @@ fn first_letters(seen: &Seen) -> Handling {
     Handling::Note(token.chars().take(2).collect(), 200)
 }
 
-/// Step Functions repeats a state with a new token. The task of that token is ended with the
-/// recorded outcome, once, in the process that has the token.
+/// Step Functions repeats a state with a new token. The process that has the new token ends its
+/// task once, with the recorded outcome.
 #[tokio::test]
 async fn a_repeated_state_is_ended_with_its_own_token() {
     let receiver = NotificationReceiver::start(first_letters).await;
@@ -869,7 +870,7 @@ async fn a_token_that_arrives_during_an_attempt_is_used_next() {
     world.app.receive(delivery("A"), deadline()).await;
     receiver.called().await;
     world.app.receive(delivery("B"), deadline()).await;
-    // The notifier sees that another task delivers.
+    // Give the notifier time to see that another task is delivering.
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(held);
     let ended = async {

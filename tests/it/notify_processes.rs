@@ -1,6 +1,6 @@
-//! The real binary notifies: `serve` right after the outcome, also after it was killed; `invoke`
-//! before it ends. `notify` lists and repeats notifications. The target is the inbox of a sandbox
-//! in the test's process.
+//! Runs the real binary. `serve` notifies right after the outcome, or after a restart if it was
+//! killed. `invoke` notifies before it ends. `notify` lists and repeats notifications. The target
+//! is the inbox of a sandbox in the test's process.
 
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ fn serve(site: &Site) -> Process {
     Process::serving(command.args(["serve", "--listen", "127.0.0.1:0"]))
 }
 
-/// Waits for `wanted` notifications. Returns the webhook ids of all that the inbox accepted.
+/// Waits for `wanted` notifications. Returns the webhook ids of all notifications that the inbox
+/// accepted.
 async fn delivered(site: &Site, wanted: usize) -> Vec<String> {
     let accepted = || -> Vec<String> {
         let letters = site

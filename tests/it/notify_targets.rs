@@ -21,7 +21,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// server.
 const NAME: &str = "desk.test";
 
-/// A world with one target, which has this address and these settings.
 async fn world(url: &str, more: &str) -> World {
     let mut world = World::new().await;
     std::fs::write(world.folder.path().join("notify.secret"), SECRET).unwrap();
@@ -53,7 +52,6 @@ fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// Reads until the empty line after the headers.
 fn head(stream: &mut impl std::io::Read) -> String {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
@@ -82,7 +80,7 @@ fn answer(stream: &mut (impl std::io::Read + std::io::Write)) -> String {
     head
 }
 
-/// A TLS server with a certificate of the test's authority. It stores the headers of each request.
+/// A TLS server with a certificate from the test's authority. Stores the headers of each request.
 fn tls_desk() -> (u16, Arc<Mutex<Vec<String>>>) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/tls");
     let certificate = CertificateDer::from_pem_file(format!("{folder}/server.pem")).unwrap();
@@ -109,7 +107,8 @@ fn tls_desk() -> (u16, Arc<Mutex<Vec<String>>>) {
     (port, seen)
 }
 
-/// A proxy that connects every CONNECT for the server's name to port `to`, and counts them.
+/// A proxy that connects each CONNECT for the server's name to the local port `to`. Returns its
+/// port and a counter of these connections.
 fn connect_proxy(to: u16) -> (u16, Arc<AtomicUsize>) {
     let connects = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&connects);

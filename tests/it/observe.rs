@@ -28,7 +28,7 @@ async fn deliver(url: &str, id: &str, more: &[(&str, &str)]) -> Answer {
         .unwrap()
 }
 
-/// The log lines that report how deliveries ended. Waits for at least `at_least` of them.
+/// Returns the log lines that report how deliveries ended, once there are at least `at_least`.
 async fn ends(file: &Path, at_least: usize) -> Vec<Value> {
     let read = || {
         let text = std::fs::read_to_string(file).unwrap();
@@ -259,7 +259,8 @@ async fn a_notification_carries_the_trace_of_its_delivery() {
     assert_eq!(letters[0].headers["traceparent"], sender, "{letters:?}");
 }
 
-/// The labels that the samples of a metric have in Prometheus. `name` is the name in a query.
+/// Returns the labels that the samples of a metric have in Prometheus. `name` is the name in a
+/// query.
 fn labels_of(name: &str) -> Option<Vec<&'static str>> {
     let exact = |name: &str, histogram: bool| {
         let defined = Metric::ALL.into_iter().map(Metric::definition);

@@ -1,5 +1,6 @@
-//! A mistake of the operator or an unavailable cloud costs no approval. The request stays pending
-//! and says who must do what. It continues by itself after the cause is corrected.
+//! An approved request is not lost because of the operator's mistake or an unavailable cloud. It
+//! stays pending, and its message says who must do what. It continues by itself after the cause is
+//! corrected.
 
 use std::path::Path;
 
@@ -51,7 +52,8 @@ async fn a_share_without_credentials_is_made_once_there_are_some() {
     ] {
         assert!(message.contains(part), "{message}");
     }
-    // No delivery is repeated, and a sweep by a person does not wait until the pause ends.
+    // The sender does not repeat its delivery. A sweep by a person attempts the request at once,
+    // without waiting until the pause ends.
     let report = swept(&site);
     assert_eq!(report["finished"], json!(["invoke/CHG1"]), "{report}");
     assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb").len(), 2);
@@ -164,7 +166,7 @@ async fn each_attempt_is_decided_again() {
     world.verify().await.unwrap();
 }
 
-/// An error of the ticket fails at once. Only the operator's errors are retried.
+/// A wrong account is an error of the ticket. Only the operator's errors are retried.
 #[tokio::test]
 async fn a_wrong_account_fails_at_once() {
     let world = World::new().await;

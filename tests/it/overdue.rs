@@ -30,7 +30,7 @@ async fn at_once(world: &World) -> SweepReport {
 }
 
 async fn gauge(world: &World) -> String {
-    // Ask a new process: an existing one counts only every five seconds.
+    // Use a new process: an existing one updates this count only every five seconds.
     let text = world.another().metrics().await;
     let line = text
         .lines()
@@ -74,7 +74,8 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
         assert!(printed.contains("overdue: lhbp-6jc6l8yb"), "{printed}");
         assert!(!printed.contains("all due work was attempted"), "{printed}");
         assert_eq!(calls(&world), tries);
-        // A scheduled sweep waits until the pause ends, and reports the same overdue share.
+        // A scheduled sweep makes no attempt before the pause ends, but reports the same overdue
+        // share.
         let again = world.sweep().await;
         assert_eq!(again.overdue, report.overdue);
         assert_eq!(calls(&world), tries);
@@ -88,7 +89,7 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
     assert_eq!(kinds, [Difference::Overdue; 3]);
     assert!(!drift.agrees() && drift.differences.len() == 3);
     world.sweep().await;
-    // The cause is corrected. A sweep by a person does not wait until the pause ends.
+    // A sweep by a person attempts the revocation at once, without waiting until the pause ends.
     world.clear_faults().await;
     assert_eq!(world.sweep().await.overdue.len(), 1);
     let report = at_once(&world).await;
@@ -101,7 +102,7 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
     world.verify().await.unwrap();
 }
 
-/// A share that waits begins in a sweep, and ends before that sweep has recorded it.
+/// A sweep starts a share that was waiting. The share expires before the sweep has recorded it.
 #[tokio::test]
 async fn a_share_that_ends_during_the_turn_of_a_sweep_is_revoked_in_that_sweep() {
     let world = World::new().await;
@@ -124,8 +125,8 @@ async fn a_share_that_ends_during_the_turn_of_a_sweep_is_revoked_in_that_sweep()
     world.verify().await.unwrap();
 }
 
-/// A site without an API that lists receivers. Drift knows the overdue shares from the journal
-/// only.
+/// The API of this site cannot list receivers, so `drift` knows overdue shares only from the
+/// journal.
 #[tokio::test]
 async fn drift_names_what_is_overdue_where_the_cloud_cannot_be_asked() {
     let world = World::with(Place::Brittle, |options| {
@@ -151,7 +152,8 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     world.deliver(&request("CHG2", longer)).await;
     world.advance(HOUR);
     world.cloud.inject(REFUSED.parse().unwrap());
-    // Two accounts should not have the image any more. CHG2 needs it in Lighthouse.
+    // The two accounts of CHG1 should not have the image any more, but CHG2 still needs it in
+    // Lighthouse.
     let report = world.sweep().await;
     assert_eq!(report.overdue[0].to.len(), 2, "{report}");
     let sorted = {
@@ -181,8 +183,8 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     world.verify().await.unwrap();
 }
 
-/// A person's sweep repeats a failed revocation before its pause ends. A share of the image that is
-/// opened meanwhile waits for that revocation.
+/// A person's sweep repeats a failed revocation before its pause ends. A new share of the image
+/// that arrives meanwhile must wait for that revocation.
 #[tokio::test]
 async fn an_early_attempt_holds_a_lease() {
     let world = World::new().await;
@@ -213,8 +215,8 @@ async fn an_early_attempt_holds_a_lease() {
 }
 
 /// Runs `meanwhile` while another process repeats the revocation of CHG1, whose first attempt
-/// failed. The other process has read which other requests share the image, and the cloud answers
-/// late.
+/// failed. At that time, the other process has already read which other requests share the image,
+/// and waits for a slow answer of the cloud.
 async fn during_a_repeated_attempt<T>(world: &World, meanwhile: impl Future<Output = T>) -> T {
     world.sweep().await;
     shared_for_an_hour(world).await;
@@ -253,7 +255,8 @@ async fn the_new_share_keeps_its_access(world: &World) {
     world.verify().await.unwrap();
 }
 
-/// A failed attempt of one process does not decide about the attempt of another.
+/// While a process repeats the revocation, a sweep of another process must not make the same
+/// attempt, and a new share must wait.
 #[tokio::test]
 async fn two_sweeps_never_make_the_same_repeated_attempt() {
     let world = World::new().await;
@@ -285,7 +288,7 @@ async fn a_repeated_attempt_calls_nothing_after_its_lease() {
     the_new_share_keeps_its_access(&world).await;
 }
 
-/// What a sweep does not reach may be overdue, and it cannot list that.
+/// Shares that a sweep does not reach may be overdue, but it cannot list them. So it fails.
 #[tokio::test]
 async fn a_sweep_without_time_for_what_is_due_fails() {
     let world = World::new().await;
@@ -300,7 +303,8 @@ async fn a_sweep_without_time_for_what_is_due_fails() {
     assert!(!report.failed(), "nothing is due: {report}");
 }
 
-// The commands call the sandbox in this process.
+// The commands call the sandbox, which runs in this process. It needs a second thread while the
+// test waits for a command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_schedules_fail_visibly() {
     let folder = tempfile::tempdir().unwrap();

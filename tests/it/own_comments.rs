@@ -10,7 +10,8 @@ use sharehook::inbound::{SchemeSpec, seal};
 
 use crate::support::{ACCOUNTS, BLUEPRINT, World, deadline, request, secrets, variables};
 
-/// A world that comments on Zendesk tickets with this login. `more`: settings of its `[[notify]]`.
+/// Returns a world that comments on Zendesk tickets with this login. `more` is added to its
+/// `[[notify]]`.
 async fn world(login: &str, more: &str) -> World {
     let mut world = World::new().await;
     comments(&mut world, login, more);

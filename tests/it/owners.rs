@@ -1,5 +1,5 @@
-//! A key of another account cannot see the images. That does not prove that they are deleted:
-//! expired shares stay overdue, and the right key revokes them.
+//! The key of another root account cannot see the images. That does not prove that they are
+//! deleted: expired shares must stay overdue until a sweep with the right key revokes them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -235,9 +235,9 @@ async fn a_key_that_may_not_ask_who_it_is_shares_and_revokes_as_before() {
     }
 }
 
-/// The key of another account sees no blueprint, and the look-up of the one on record fails. That
-/// does not prove that this account owns the blueprint, so its empty list of receivers ends no
-/// grant.
+/// The key of another account sees no blueprint, and looking up the recorded blueprint fails. So
+/// nothing proves that this account owns the blueprint, and the empty list of receivers that it
+/// sees must end no grant.
 #[tokio::test]
 async fn a_failed_look_up_of_the_recorded_blueprint_ends_no_grant() {
     let [.., (_, chain)] = shares();
@@ -306,7 +306,8 @@ async fn a_token_service_that_does_not_answer_is_asked_once_and_hinders_no_share
     assert_eq!(world.cloud.identity_calls().len(), 1);
 }
 
-/// The first share cannot wait for the answer, and the next one finds it.
+/// The token service is slow. The first share does not wait for its answer, but the next share can
+/// use it.
 #[tokio::test]
 async fn a_slow_token_service_leaves_only_the_first_share_without_an_owner() {
     let world = world(Site::Cn).await;
@@ -358,8 +359,9 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
     }
 }
 
-/// CHG2 asked another account first, so its record names no owner. CHG3 ended the grant that names
-/// the owner.
+/// CHG2 first ran with the key of another account, so its record does not name the owner. Then CHG3
+/// ended the grant that names the owner. CHG2 must not count as done when it runs with the wrong
+/// key again.
 #[tokio::test]
 async fn a_cancel_that_another_account_looked_for_is_not_done_when_the_grant_ends() {
     let mut world = world(Site::Cn).await;
@@ -418,7 +420,8 @@ async fn a_cancel_that_a_crash_interrupted_ends_under_the_account_that_it_asked(
     }
 }
 
-/// No record names the account that was asked first, so the cancel must not rely on another one.
+/// No record names the account whose key was used first, so the cancel must not rely on what
+/// another account sees.
 #[tokio::test]
 async fn a_cancel_that_a_crash_interrupted_needs_a_call_without_an_owner_on_record() {
     let mut world = interrupted_cancel(Some(NO_IDENTITY)).await;
@@ -461,8 +464,8 @@ async fn another_account_takes_no_refused_chain_back() {
     assert!(world.shares().is_empty(), "{:?}", world.shares());
 }
 
-/// An interrupted share is finished, or expires, under another account. The right account later
-/// revokes all that the share gave.
+/// An interrupted share is finished, or expires, while the program has the key of another account.
+/// Later, with the right key, it must revoke everything that the share gave.
 #[tokio::test]
 async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account() {
     let cases = [
@@ -596,8 +599,8 @@ async fn open(folder: &Path, cloud: &str, clock: &Clock) -> App {
     prepared.open(&vars, clock.clone()).await.unwrap()
 }
 
-/// Writes the keys of two owner accounts, and returns the configuration that gives the images with
-/// the prefix `images` to one and those with the prefix `others` to the other.
+/// Writes the keys of two owner accounts. Returns a configuration in which images with the prefix
+/// `images` belong to one account, and those with the prefix `others` to the other.
 fn two_accounts(folder: &Path, cloud: &str, images: &str, others: &str) -> String {
     for (name, text) in [
         ("id", SANDBOX_SECRET_ID),
@@ -615,8 +618,8 @@ fn two_accounts(folder: &Path, cloud: &str, images: &str, others: &str) -> Strin
     )
 }
 
-/// The program searches the journal for the CVM image from which the blueprint was made. A slow
-/// search before record 0 is repeated after that record.
+/// The program searches the journal for the CVM image from which the blueprint was made. If the
+/// search before record 0 is slow, it is repeated after that record is written.
 #[tokio::test]
 async fn a_slow_search_for_the_image_of_a_blueprint_does_not_delay_record_0() {
     let options = SandboxOptions::seeded(sharehook::clock::system_now);
@@ -642,8 +645,8 @@ async fn a_slow_search_for_the_image_of_a_blueprint_does_not_delay_record_0() {
     assert_eq!(answer.status, Status::Completed, "{answer:?}");
 }
 
-/// The prefix of an image selects one of two owner accounts. The prefix of a chain's blueprint
-/// would select the other account, because the cloud chooses its id.
+/// An image's prefix selects one of two owner accounts. A chain's blueprint has an id that the
+/// cloud chose, and its prefix would select the wrong account.
 #[tokio::test]
 async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     let mut options = SandboxOptions::seeded(sharehook::clock::system_now).on(Site::Cn);
@@ -693,7 +696,7 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     assert_eq!(cloud.state().blueprint_accounts(REGION, CHAINED), [two[1]]);
     assert_eq!(app.grants().await.unwrap().entries.len(), 2);
     assert!(app.drift(&[], deadline()).await.unwrap().agrees());
-    // A share of the blueprint that was made by hand is adopted, and ends.
+    // A share of the blueprint that was made by hand is adopted, and later expires.
     cloud.edit(|cloud| {
         let region = cloud.regions.get_mut(REGION).unwrap();
         let shares = &mut region.blueprints.get_mut(CHAINED).unwrap().shares;

@@ -1,5 +1,5 @@
-//! Commands of an operator that do only a part: they say what they did and what they left, and
-//! fail.
+//! Commands that can do only a part of what the operator wants. They must print what they did and
+//! what they left, and then fail.
 
 use std::fs;
 
@@ -61,7 +61,8 @@ impl Case {
 
 const AS: [&str; 4] = ["--as", "invoke/alice@example.com", "--reason", "leaked"];
 
-// The commands call the sandbox in this process.
+// The commands call the sandbox, which runs in this process. It needs a second thread while the
+// test waits for a command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revoke_says_which_account_has_nothing_and_what_it_could_not_read() {
     let case = Case::new().await;
@@ -82,7 +83,7 @@ async fn revoke_says_which_account_has_nothing_and_what_it_could_not_read() {
         code == Some(1) && log.contains("requests/"),
         "{code:?} {log}"
     );
-    // Nothing that can be read is left.
+    // Only the request that cannot be read is left.
     let (code, _, log) = case.run(&[&["revoke", "--image", BLUEPRINT][..], &AS].concat());
     assert!(
         code == Some(1) && log.contains("requests/") && log.contains("no active grant"),
@@ -178,7 +179,8 @@ fn by_hand(cloud: &mut Cloud) {
     image.shares.insert(account, since);
 }
 
-/// The map of the source `picky` refuses blueprints, whose cancel comes after that of the image.
+/// The map of the source `picky` refuses blueprints. `drift` cancels the CVM image first, so the
+/// error comes after a cancel that succeeded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_drift_cancelled_before_an_error_is_shown() {
     let mut case = Case::new().await;
@@ -212,7 +214,8 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
     assert!(case.world.has_image(CVM_IMAGE).is_empty());
 }
 
-/// The unreadable records may have a grant.
+/// CHG2 cannot be read, so `drift` cannot rule out that it shared the image with the accounts that
+/// have it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drift_does_not_revoke_what_an_unreadable_request_may_have_shared() {
     let case = Case::new().await;

@@ -15,7 +15,8 @@ use sharehook_sandbox::SandboxOptions;
 use crate::support::history::{fill, fill_and_sweep, finish, signer};
 use crate::support::{ACCOUNTS, Place, World, request};
 
-/// For each name: the number of reads and listings, and the number of writes and deletes.
+/// The number of reads and listings, and the number of writes and deletes, by name of the measured
+/// operation.
 type Figures = BTreeMap<&'static str, (u64, u64)>;
 
 const SWEEP: &str = "a sweep with nothing due";
@@ -96,15 +97,14 @@ async fn looking_costs_the_same_with_any_history() {
         let (more_reads, more_writes) = all[1][what];
         println!("| {what} | {reads}, {writes} | {more_reads}, {more_writes} |");
     }
-    // With a longer history, the log's tree has more levels, and another number of full tiles and
-    // bundles.
+    // With a longer history, the log's tree has more levels and a different number of full tiles
+    // and bundles, so a seal may need a few operations more or less.
     let [short, long] = all.each_mut().map(|figures| figures.remove(SEAL).unwrap());
     assert!(long.0.abs_diff(short.0) <= 4 && long.1.abs_diff(short.1) <= 4);
     assert_eq!(all[0], all[1]);
     assert_eq!(all[0][SWEEP], (2, 0));
 }
 
-/// A journal in a directory, with 40 sealed requests and an unsealed one.
 async fn with_a_log() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("file:{}", folder.path().join("journal").display());
@@ -113,7 +113,8 @@ async fn with_a_log() -> (World, tempfile::TempDir) {
         .clock
         .set(fill(&world.journal, 0..40, world.now()).await);
     world.advance(120);
-    // The sweep makes the index. It cannot seal, because the first seals have another key.
+    // The sweep writes the index. It cannot seal, because the first seals were made with another
+    // key.
     let failures = world.sweep().await.failures;
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(failures[0].contains("not sealed"), "{failures:?}");
@@ -127,7 +128,8 @@ fn identities(listed: &Listed<RequestEntry>) -> Vec<&str> {
     entries.map(|entry| entry.identity.as_str()).collect()
 }
 
-/// One call can make several segments, all with its instant, while requests are opened.
+/// One call of `seal` can write several segments with the same time, while requests are opened. The
+/// list must still show these requests by the times at which they were opened.
 #[tokio::test]
 async fn a_request_that_was_opened_during_a_seal_is_listed_in_its_order() {
     let mut world = World::new().await;
@@ -167,8 +169,8 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     let two = world.app.requests(Some(2)).await.unwrap();
     assert_eq!(identities(&two), ["invoke/NEW", "invoke/OLD39"]);
 
-    // The list does not read sealed records from `requests/`. A verification and a look at the one
-    // request notice changes there.
+    // The list does not read sealed records from `requests/`, so it does not notice the change. A
+    // verification and a query for this one request do.
     fs::write(file("OLD3", "000001.json"), "{}\n").unwrap();
     let all = world.app.requests(None).await.unwrap();
     assert_eq!((all.entries.len(), all.flaws.len()), (41, 0));

@@ -19,7 +19,7 @@ fn ended(world: &World, seconds: i64) -> Value {
     json!({"start_time": (end - 3_600_000).to_string(), "end_time": end.to_string()})
 }
 
-/// Sweeps after ten minutes, when a sweep reads the list again.
+/// Sweeps after ten minutes, because earlier sweeps would not read the list again.
 async fn next_sweep(world: &World) {
     world.advance(600);
     world.sweep().await;
@@ -46,7 +46,7 @@ async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
     world.verify().await.unwrap();
 }
 
-/// A wake-up is named after a whole second: the first one after its work is due.
+/// The name of a wake-up is a whole second, rounded up from the time at which its work is due.
 #[tokio::test]
 async fn the_sweep_that_finds_a_lost_approval_fetches_it_also_between_two_seconds() {
     let world = feishu::world().await;
@@ -130,8 +130,8 @@ async fn processes_share_the_time_of_the_last_look() {
     world.verify().await.unwrap();
 }
 
-/// For an instance that led to no request, the list causes one more attempt, and not one at each
-/// reading.
+/// The event announces an instance that leads to no request. Finding the instance in the list
+/// causes one more attempt, not one attempt each time the list is read.
 #[tokio::test]
 async fn what_a_broken_event_announced_is_found_once_in_the_list() {
     let mut world = feishu::world().await;
@@ -156,7 +156,7 @@ async fn what_a_broken_event_announced_is_found_once_in_the_list() {
     world.verify().await.unwrap();
 }
 
-/// The list names the instance of the damaged announcement first.
+/// The list names two instances. The announcement of the first one is damaged.
 #[tokio::test]
 async fn an_approval_behind_a_damaged_announcement_is_found() {
     let mut world = feishu::world().await;

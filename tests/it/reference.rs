@@ -26,7 +26,6 @@ fn help(command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
     let (_, list) = help.split_once("Commands:\n").unwrap();
     let (list, _) = list.split_once("\n\n").unwrap();
@@ -48,14 +47,13 @@ fn all_commands() -> Vec<String> {
     all
 }
 
-/// An option and its text in the help.
 #[derive(PartialEq, Eq)]
 struct Described {
     option: String,
     text: String,
 }
 
-/// The options in a help text, except those of every command.
+/// Returns the options in a help text, except the options that every command has.
 fn options(help: &str) -> Vec<Described> {
     let mut options: Vec<Described> = Vec::new();
     let (_, list) = help.split_once("Options:\n").unwrap();
@@ -127,7 +125,7 @@ fn the_page_of_commands_has_every_command_and_option() {
     );
 }
 
-/// The pages that describe the fields of a part of the schema, if not docs/configuration.md.
+/// Parts of the schema whose fields are described on another page than docs/configuration.md.
 const ELSEWHERE: [(&str, &str); 9] = [
     ("RawAccount", "docs/credentials.md"),
     ("SchemeTable", "docs/senders/custom.md"),

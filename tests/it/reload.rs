@@ -70,14 +70,15 @@ async fn logged(file: &Path, text: &str, times: usize) {
     panic!("{text:?} was not logged {times} times:\n{log}");
 }
 
-/// The digest that `check` prints for the present files.
+/// Returns the policy digest that `check` prints for the files as they are now.
 fn checked(site: &Site) -> String {
     let out = site.run(&["check", "--json"]);
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     report["policy_digest"].as_str().unwrap().to_owned()
 }
 
-/// By request id: whether record 0 allows it, and the digest of the rules that decided.
+/// Returns, by request id, whether record 0 allows the request, and the digest of the rules that
+/// decided.
 fn decisions(site: &Site) -> BTreeMap<String, (bool, String)> {
     let mut found = BTreeMap::new();
     let out = site.run(&["audit", "export", "--format", "jsonl"]);

@@ -105,7 +105,8 @@ async fn a_sender_that_waits_briefly_is_answered_while_the_work_goes_on() {
     assert_eq!((status, &answer["duplicate"]), (200, &json!(true)));
 }
 
-/// A function's process may be frozen after its answer, so the work must stop before it.
+/// The host may freeze a function's process after its answer, so the function must stop its work
+/// before it answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_function_host_the_sweep_continues_what_the_answer_left() {
     let hurried = |folder: &Path| configure(folder, "jira", "answer_within = \"1s\"");

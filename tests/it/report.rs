@@ -226,7 +226,7 @@ async fn a_place_that_refuses_the_report_is_tried_again_after_an_hour() {
     assert!(!world.sweep().await.failed());
     assert!(folder.join("page.html").exists());
 
-    // A new process has not failed yet, so it tries at once.
+    // A new process does not know about the failure, so it publishes without waiting.
     std::fs::remove_dir_all(&folder).unwrap();
     failure(&world).await;
     std::fs::create_dir(&folder).unwrap();
@@ -286,7 +286,7 @@ fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
     assert_eq!(read_to_string(at("report.token")).unwrap(), TOKEN);
 }
 
-/// The page offers `retry` as long as `retry` reopens the request; so does `explain`.
+/// The page and `explain` offer `retry` only as long as `retry` would reopen the request.
 #[tokio::test]
 async fn a_failure_that_cannot_be_retried_is_not_offered_for_a_retry() {
     let world = world(Place::Sealed, "").await;

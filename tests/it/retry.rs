@@ -180,7 +180,8 @@ async fn only_what_failed_is_tried_again() {
     world.verify().await.unwrap();
 }
 
-/// A cancel calls off one account after its call. The call for the other account fails.
+/// A cancel calls off one account after the share has called the cloud for it. The call for the
+/// other account fails.
 #[tokio::test]
 async fn what_failed_is_tried_again_after_a_call_off_of_the_rest_was_revoked() {
     let mut world = World::new().await;
@@ -310,7 +311,8 @@ async fn what_stays_closed_says_why() {
     world.verify().await.unwrap();
 }
 
-/// The worker that comes second decided by policies that are out of date, and records nothing.
+/// A worker denies a retry by outdated policies. Before it records the denial, another worker
+/// reopens the request, so the denial must not be recorded.
 #[tokio::test]
 async fn a_denial_that_another_reopening_precedes_is_no_denial() {
     let mut world = World::new().await;

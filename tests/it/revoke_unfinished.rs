@@ -1,5 +1,5 @@
-//! `revoke` calls off the shares of an image that are not finished: at work, waiting, or a chain
-//! that has not made its blueprint yet.
+//! `revoke` calls off the unfinished shares of an image: shares that are being carried out, shares
+//! that wait, and chains that have not made their blueprint yet.
 
 use serde_json::{Value, json};
 use sharehook::app::{App, Operator, RevokedNow};
@@ -34,7 +34,8 @@ fn statuses(revoked: &RevokedNow) -> Vec<Status> {
     answers.map(|(_, answer)| answer.status).collect()
 }
 
-/// Lets three hours pass and sweeps in each, so that every share begins that still may.
+/// Lets three hours pass, with a sweep in each, so that every waiting share starts that was not
+/// called off.
 async fn hours_later(world: &World) {
     for _ in 0..3 {
         world.advance(HOUR);
@@ -107,7 +108,8 @@ async fn a_chain_without_a_blueprint_is_called_off_only_as_a_whole() {
     }
 }
 
-/// The chain has a grant already, for Lighthouse, and its accounts wait for the operator.
+/// The chain already has a grant, because its image is in Lighthouse. Sharing with its accounts was
+/// refused and waits for the operator.
 #[tokio::test]
 async fn the_rest_of_a_partly_done_chain_is_called_off() {
     let world = World::new().await;
@@ -128,7 +130,7 @@ async fn the_rest_of_a_partly_done_chain_is_called_off() {
     assert_eq!(world.has(CHAINED), [ACCOUNTS[1]]);
 }
 
-/// The waiting chain does not know yet that it will share the blueprint of the other chain.
+/// The waiting chain does not know yet that it will share the blueprint that the other chain made.
 #[tokio::test]
 async fn a_waiting_chain_of_the_same_blueprint_is_called_off() {
     for whole in [false, true] {

@@ -33,7 +33,8 @@ pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
     open_with(folder, cloud, sandbox_keys()).await
 }
 
-/// As [`open`], with these variables and their secrets in AWS.
+/// Like [`open`], but with these environment variables, and with the AWS secrets that the
+/// configuration names.
 async fn open_with(folder: &Path, cloud: &str, vars: Vars) -> Arc<App> {
     copy_policy(folder);
     let text = format!(
@@ -74,7 +75,7 @@ fn records(folder: &Path) -> String {
     text_below(&folder.join("journal"))
 }
 
-/// The versions of the token in the records.
+/// Returns the versions of the token that the records name.
 fn versions(folder: &Path) -> Vec<String> {
     let text = records(folder);
     let mut found: Vec<String> = text
@@ -121,7 +122,7 @@ async fn a_signature_that_matches_no_secret_makes_them_be_read_again() {
     assert!(!authenticates(&app, FIRST, "r-2").await);
 }
 
-/// Puts a pipe in place of the secret's file: reading it is slow, as on a network.
+/// Replaces the secret's file by a pipe. Reading it is slow, as on a network.
 #[cfg(unix)]
 fn slow_to_read(folder: &Path) -> PathBuf {
     let file = folder.join("token");
@@ -150,7 +151,8 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(other.await.unwrap());
 }
 
-/// Puts a pipe in place of the configuration, so that a reload waits. Returns what ends the wait.
+/// Replaces the configuration by a pipe, so that a reload waits. Returns a function that ends the
+/// wait.
 #[cfg(unix)]
 fn slow_configuration(folder: &Path) -> impl FnOnce() + Send + 'static {
     let (file, plain) = (folder.join("sharehook.toml"), folder.join("plain.toml"));
@@ -175,8 +177,9 @@ async fn reloading(app: &Arc<App>) -> tokio::task::JoinHandle<Result<(), Problem
     reload
 }
 
-/// A reading ends after two seconds, and then prepares the rules. A delivery that waits for another
-/// one's reading waits for both.
+/// During a slow reload, the first delivery tries to read the secrets itself, and gives up after
+/// two seconds. The second delivery waits for the first one, and therefore has a longer limit. The
+/// reload ends in time for the second delivery only.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
@@ -198,8 +201,8 @@ async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
     assert_eq!((reads.await.unwrap(), waits.await.unwrap()), (false, true));
 }
 
-/// A reload that reads slowly delays a delivery by four seconds at most. One that would read the
-/// secrets itself waits for two.
+/// A slow reload delays a delivery by at most four seconds, or by two seconds if the delivery tries
+/// to read the secrets itself.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deliveries_do_not_wait_for_a_slow_reload() {
@@ -263,8 +266,8 @@ async fn extension() -> (Vars, Arc<AtomicU64>) {
     (vars, delay)
 }
 
-/// Neither a secret that takes too long nor many that take long together keep a replaced secret
-/// from being used.
+/// A replaced secret must be used even if another secret takes too long to read, or if many secrets
+/// together take long.
 #[tokio::test]
 async fn a_slow_secret_keeps_no_other_from_being_renewed() {
     for (secrets, millis, fails) in [(1, 6_000, true), (9, 400, false)] {
@@ -355,7 +358,8 @@ async fn a_reload_reads_the_file_with_the_keys_of_the_cloud() {
     }
 }
 
-/// A new id and the old key would fit no key of the cloud.
+/// The file of the id already has a new key's id, but the new secret key is missing or unusable.
+/// The program must keep using the old pair.
 #[tokio::test]
 async fn half_a_new_key_of_the_cloud_is_not_used() {
     let cloud = Sandbox::start(SandboxOptions::seeded(system_now).on(Site::Cn))

@@ -1,5 +1,6 @@
-//! The credentials that SCF writes into the headers of each request. Starts the real binary as SCF
-//! does; the sandbox reports the key of each call. Searches output and journal for secrets.
+//! The credentials that SCF writes into the headers of each request. The tests start the real
+//! binary as SCF does. The sandbox reports which key signed each call, and the tests search output
+//! and journal for secrets.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -162,7 +163,6 @@ impl Function {
     }
 }
 
-/// The headers with which SCF hands over a key.
 fn brings(name: &str) -> Vec<(&'static str, String)> {
     vec![
         ("X-Scf-Secret-Id", format!("AKID{name}")),
@@ -199,7 +199,7 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
             .await,
         ["AKIDsecond"]
     );
-    // Work without a key in its own invocation, such as a sweep's, is signed with the newest known
+    // A call of work that brings no key itself, such as a sweep, is signed with the newest known
     // key.
     assert_eq!(
         function.signer("T-3", "909619400", &[]).await,

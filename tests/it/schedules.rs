@@ -1,7 +1,7 @@
-//! Random schedules: shares, cancels of them, policy changes, duplicate workers, crashes, wrong
-//! clocks, store errors and lost answers, in an order that depends on a printed seed.
-//! `SHAREHOOK_SEED` repeats a schedule, and `SHAREHOOK_SCHEDULES` sets their number (300 by
-//! default).
+//! Runs random schedules of shares, cancels, policy changes, duplicate workers, crashes, wrong
+//! clocks, store errors and lost answers. The order depends on a seed, which is printed.
+//! `SHAREHOOK_SEED` repeats a schedule, and `SHAREHOOK_SCHEDULES` sets the number of schedules (300
+//! by default).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -63,7 +63,8 @@ fn requests(chance: &mut Chance) -> Vec<Value> {
     all
 }
 
-/// A policy change. An affected share was carried out before the change, or it must never be.
+/// A policy change. If it affects a share, that share must have been carried out before the change,
+/// or never.
 struct Removed {
     /// The requester or the account that the change removed.
     name: &'static str,
@@ -90,7 +91,7 @@ impl Removed {
     }
 }
 
-/// The accounts with which something was shared, even if it was cancelled later.
+/// Returns the accounts with which something was shared, even if it was cancelled later.
 fn given(world: &World) -> BTreeSet<String> {
     let effects = world.effects().into_keys();
     effects
@@ -99,7 +100,8 @@ fn given(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
-/// Like [`given`], after the cloud has carried out the last call of a crashed worker.
+/// Like [`given`], but first waits until the cloud has carried out the last call of a crashed
+/// worker.
 async fn given_at_rest(world: &World) -> BTreeSet<String> {
     let mut before = given(world);
     for _ in 0..50 {
@@ -154,7 +156,7 @@ async fn schedule(world: &mut World, seed: u64) {
     let (mut removed, mut faults) = (None, false);
     let mut recorded = Vec::new();
     for step_number in 0..steps {
-        // Two requests are never opened at the same instant.
+        // Advance the clock, so that two requests are never opened at the same instant.
         world.advance(1);
         if step_number == change_at {
             removed = Some(Removed::remove(world, chance).await);
@@ -251,7 +253,6 @@ fn stream_of(request: &Value) -> StreamId {
     })
 }
 
-/// The state of a request that was delivered.
 async fn state_of(world: &World, request: &Value) -> State {
     let history = world.journal.read(stream_of(request)).await.unwrap();
     history.unwrap().into_state().unwrap()
@@ -321,11 +322,11 @@ async fn check(
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
     assert_eq!(granted, wanted, "grants of the journal; {repeat}");
-    // No share is carried out twice. A cancel may be called twice: a list may not show yet what was
-    // given a moment ago, so a request or a worker that takes it away makes the call also if the
-    // list does not show it. In three cases there may be a third call: if an expiring share follows
-    // a cancel, if two concurrent sweeps work on a called-off share and on its cancel, and if the
-    // answer to a cancel and the next read are lost.
+    // The cloud must carry out no share twice. A cancel may be called twice, because the cloud's
+    // list may not show a recent share yet: a request or a worker that revokes such a share makes
+    // the call even if the list does not show the share. There may be a third call in three cases:
+    // if an expiring share follows a cancel, if two concurrent sweeps work on a called-off share
+    // and on its cancel, and if both the answer to a cancel and the next read are lost.
     let effects = world.effects();
     for (effect, count) in &effects {
         let account = effect.rsplit(' ').next().unwrap();

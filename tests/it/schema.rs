@@ -17,7 +17,8 @@ fn schema() -> Value {
         .unwrap()
 }
 
-/// The place in the configuration and the violated keyword of the schema, for each mismatch.
+/// Returns, for each mismatch, the place in the configuration and the violated keyword of the
+/// schema.
 fn mismatches(toml_text: &str) -> Vec<String> {
     let value = serde_json::to_value(toml_text.parse::<toml::Table>().unwrap()).unwrap();
     let validator = jsonschema::draft202012::new(&schema()).unwrap();

@@ -1,5 +1,5 @@
-//! A signed ticket becomes a share. Tests every operation, sharing and cancelling, over HTTP, and
-//! compares with the journal.
+//! Tests that a signed ticket becomes a share. Runs every operation over HTTP, both sharing and
+//! cancelling, and compares the answers with the journal.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
@@ -15,7 +15,7 @@ fn event(name: &str) -> String {
     std::fs::read_to_string(format!("{}/events/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Asserts that an answer is completed. Returns its results as `account or image: result`.
+/// Asserts that the answer says `completed`. Returns its results as `account or image: result`.
 fn results(answer: &Answer) -> Vec<String> {
     assert_eq!(
         (answer.status, &answer.body["status"]),
@@ -485,7 +485,7 @@ fn a_signature_is_explained_and_its_secret_is_not_shown() {
     }
 }
 
-/// The senders that put the signature into the query, with their vectors.
+/// Tests the senders that put the signature into the query, with their vectors.
 #[test]
 fn a_signature_in_the_query_is_explained() {
     let folder = tempfile::tempdir().unwrap();

@@ -64,7 +64,6 @@ fn event() -> Value {
     sample()["event"].clone()
 }
 
-/// The event with these fields added or replaced.
 fn event_with(more: &Value) -> Value {
     let mut event = event();
     let more = more.as_object().unwrap().clone();
@@ -72,7 +71,6 @@ fn event_with(more: &Value) -> Value {
     event
 }
 
-/// All records of the journal, as text.
 async fn journal(world: &World) -> String {
     let mut all = String::new();
     for stream in world.journal.streams().await.unwrap() {
@@ -96,7 +94,8 @@ async fn a_ticket_shares_what_it_says_and_acts_once() {
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     assert_eq!(api.asked(), [(PATH.to_owned(), LOGIN.to_owned())]);
-    // Repeat the event, also with new signatures a minute and a day later. Then send another one.
+    // Repeat the event at once, and with new signatures a minute and a day later. Then send a
+    // different event.
     receive(&world, &event()).await;
     for seconds in [60, 86_400] {
         world.advance(seconds);
@@ -145,7 +144,8 @@ async fn nothing_that_the_event_says_of_an_approval_counts() {
     assert_eq!(api.asked(), []);
 }
 
-/// An event may say no more than that a ticket changed, so two events can have the same bytes.
+/// An event may contain only that a ticket changed, so two different changes can cause events with
+/// the same bytes.
 #[tokio::test]
 async fn an_event_is_worth_a_look_although_the_same_one_was_worked_off() {
     let api = Tickets::start().await;
@@ -387,7 +387,8 @@ async fn an_unsigned_sender_can_fetch_with_a_map_of_its_own() {
         };
         world.app.receive(delivery, deadline()).await
     };
-    // Both events are one request: the map returns no id, so the ticket's own id identifies it.
+    // Both events lead to the same request: the map returns no id, so the ticket's own id
+    // identifies the request.
     for _ in 0..2 {
         send(&world, "{\"issue\":{\"key\":\"OPS-12\"}}").await;
         world.sweep().await;
@@ -495,7 +496,8 @@ fn a_secret_of_fetch_is_renewed_with_the_others() {
     assert_eq!(app.app_secret.expose_secret(), "the-second-app-secret-0002");
 }
 
-/// A server answers at once in the sender's format, and shares when it has received the ticket.
+/// The server answers at once, in the sender's format. It shares the image after it has received
+/// the ticket.
 #[tokio::test]
 async fn a_server_answers_at_once_while_the_ticket_system_is_slow() {
     let api = Tickets::start().await;
@@ -559,7 +561,7 @@ async fn a_server_answers_at_once_while_the_ticket_system_is_slow() {
     assert_eq!(api.asked(), [(PATH.to_owned(), LOGIN.to_owned())]);
 }
 
-/// Fields whose names or texts look like those of a secret.
+/// Some fields of the event have names or texts that look like those of a secret.
 #[tokio::test]
 async fn an_event_keeps_its_form_whatever_its_secrets_are() {
     for (token, kept) in [

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Finish as _, program};
 
-/// The base configuration. None of the secrets in it exists. The test adds a source per scheme.
+/// The configuration to which each test adds its source. The secrets that it names do not exist.
 const CONFIGURATION: &str = r#"
 journal = "s3://no-such-bucket/journal"
 policy = "POLICY"
@@ -213,7 +213,7 @@ fn the_shipped_configurations_have_no_problem_and_no_danger() {
     }
 }
 
-/// A `forbid` that is not read would allow what it forbids.
+/// If a policy file were not read, the program would allow what its `forbid` forbids.
 #[test]
 fn a_policy_that_would_not_be_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -350,7 +350,7 @@ fn cases_that_test_nothing_fail() {
     }
 }
 
-/// Events are usually written to the folder of the cases right away.
+/// Users often save an event in the folder of the cases before they record it.
 #[test]
 fn an_event_that_lies_among_the_cases_is_recorded_there() {
     let folder = tempfile::tempdir().unwrap();

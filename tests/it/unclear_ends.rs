@@ -1,6 +1,6 @@
-//! Shares with an unclear result. A revocation is recorded only after a success for each item. A
-//! share that may have been carried out is revoked like one that was, even if its worker died
-//! before it recorded the answer.
+//! Shares with an unclear result. A revocation is recorded only after the cloud has confirmed it
+//! for each item. A share that may have been carried out must be revoked like any other, even if
+//! its worker died before it recorded the answer.
 
 use std::future::ready;
 use std::time::Duration;
@@ -30,7 +30,8 @@ fn chain(more: serde_json::Value) -> serde_json::Value {
     fields
 }
 
-/// A chain whose image is already in Lighthouse. At first the program may not list blueprints.
+/// Delivers a chain whose image is already in Lighthouse. At first, the program lacks the
+/// permission to list blueprints.
 async fn chain_with_an_unnamed_blueprint(world: &World) {
     world
         .deliver(&request("CHG0", chain(json!({"accounts": []}))))
@@ -65,7 +66,8 @@ async fn a_chain_on_a_blueprint_that_was_found_later_is_taken_back() {
     world.verify().await.unwrap();
 }
 
-/// Writes a closed chain of an earlier version: no result names its blueprint.
+/// Writes a closed chain as an earlier version recorded it: none of its results names the
+/// blueprint.
 async fn chain_of_an_old_record(world: &World) {
     let publish = chain(json!({"accounts": []}));
     world.deliver(&request("CHG0", publish)).await;
@@ -127,7 +129,7 @@ async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_
                 region.blueprints.remove(CHAINED);
             });
         }
-        // An attempt that made no call waits as long as any other.
+        // An attempt that made no call is followed by the same pause as any other attempt.
         world.advance(600);
         let report = world.sweep().await;
         assert_eq!(report.revoked, ["invoke/CHG1"], "{exists}: {report}");
@@ -136,7 +138,7 @@ async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_
     }
 }
 
-/// A world on the site that does not list receivers. Requests are retried for ten minutes.
+/// Returns a world on the site that cannot list receivers. Requests are retried for ten minutes.
 async fn world_that_lists_no_receivers() -> World {
     retried_for_ten_minutes(Site::Intl).await
 }
@@ -224,8 +226,8 @@ async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end(
     }
 }
 
-/// The cloud refuses every call that shares after the reopening. So the doubt about the first call
-/// remains.
+/// After the reopening, the cloud refuses every sharing call. So it is still in doubt whether the
+/// first call was carried out.
 #[tokio::test]
 async fn a_reopened_share_keeps_its_doubt() {
     let world = world_that_lists_no_receivers().await;
@@ -248,7 +250,8 @@ async fn a_reopened_share_keeps_its_doubt() {
     taken_back_at_its_end(&world).await;
 }
 
-/// The worker died between its call and the record of the answer. Then all calls fail, even reads.
+/// The worker died between its call and the record of the answer. After that, all calls fail, even
+/// reads.
 #[tokio::test]
 async fn a_share_whose_worker_died_in_its_call_is_taken_back_at_its_end() {
     for site in [Site::Intl, Site::Cn] {
@@ -264,8 +267,8 @@ async fn a_share_whose_worker_died_in_its_call_is_taken_back_at_its_end() {
     }
 }
 
-/// A list that can be read shows whether the dead worker's call was carried out, also to later
-/// turns.
+/// The cloud's list shows that the dead worker's call was not carried out. Later attempts must not
+/// doubt that again, even if they cannot read the list.
 #[tokio::test]
 async fn a_list_without_the_account_ends_the_doubt() {
     let mut world = retried_for_ten_minutes(Site::Cn).await;
@@ -294,14 +297,15 @@ async fn a_list_without_the_account_ends_the_doubt() {
 /// How an unfinished request of a dead worker is closed.
 #[derive(Debug, Clone, Copy)]
 enum Closes {
-    /// The cloud answers the next turn's call that the image is in Lighthouse already.
+    /// The next attempt makes the call again, and the cloud answers that the image is already in
+    /// Lighthouse.
     Completed,
     Denied,
     Expired,
     Withdrawn,
 }
 
-/// The dead worker put the image into Lighthouse, and no read can show that.
+/// The dead worker put the image into Lighthouse, but no read can show that.
 #[tokio::test]
 async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes() {
     for closes in [
@@ -343,8 +347,8 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
     }
 }
 
-/// The dead worker put the image into Lighthouse. The cloud refuses the next turn's call, and only
-/// then the turn finds the image's blueprint.
+/// The dead worker put the image into Lighthouse. The cloud refuses the next attempt's call. Only
+/// after that refusal, the attempt finds the image's blueprint.
 #[tokio::test]
 async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_back() {
     let mut world = World::new().await;
@@ -353,7 +357,7 @@ async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_b
     let ticket = request("CHG1", chain(json!({"expires_in": "1h"})));
     stopped_in_call(&mut world, &ticket, publish).await;
     world.clear_faults().await;
-    // Without the reads the turn makes the call again.
+    // If its first reads fail, the next attempt makes the call again.
     for action in [publish, "DescribeBlueprints", "DescribeImagesToShare"] {
         let refused = format!("{action}:error-before:UnauthorizedOperation.NoPermission");
         assert!(world.cloud.inject(refused.parse().unwrap()));
@@ -369,19 +373,21 @@ async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_b
     world.verify().await.unwrap();
 }
 
-/// What happens after the refused turn of a share whose image was already in Lighthouse.
+/// What happens after the first attempt of a share was refused, although its image was already in
+/// Lighthouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// The next turn reads that the image is in Lighthouse.
+    /// The next attempt reads that the image is in Lighthouse.
     Found,
-    /// The next turn cannot read Lighthouse. The cloud answers its call that the image is there.
+    /// The next attempt cannot read Lighthouse. It calls, and the cloud answers that the image is
+    /// there.
     Already,
     Denied,
     Withdrawn,
 }
 
-/// The first turn could not read Lighthouse, and the cloud refused its call. So the turn put
-/// nothing there.
+/// The first attempt could not read Lighthouse, and the cloud refused its call. So it cannot have
+/// put the image there.
 #[tokio::test]
 async fn an_image_that_was_in_lighthouse_before_a_refused_turn_stays_there() {
     for next in [Next::Found, Next::Already, Next::Denied, Next::Withdrawn] {
@@ -452,7 +458,8 @@ async fn record_call_off(world: &World, items: Vec<Item>, by: &str, withdrawn: b
     recorded.await.unwrap();
 }
 
-/// The approval of a cancel is withdrawn after its calls, and before the record of their results.
+/// The approval of a cancel is withdrawn after the cancel has called the cloud, but before it has
+/// recorded the results.
 #[tokio::test]
 async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant() {
     let world = world_that_lists_no_receivers().await;
@@ -473,8 +480,8 @@ async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant()
     world.verify().await.unwrap();
 }
 
-/// The worker of a cancel died after its call. The approval of the cancel is withdrawn before the
-/// next turn, which reads the cloud, reads it later, or cannot read it at all.
+/// The worker of a cancel died after its call. Then the approval of the cancel is withdrawn. The
+/// next attempt can read the cloud, can only read it later, or cannot read it at all.
 #[tokio::test]
 async fn what_a_dead_worker_cancelled_before_the_withdrawal_is_no_grant() {
     let list = "DescribeBlueprintsShareAcrossAccountInfos";
@@ -521,8 +528,9 @@ async fn what_a_dead_worker_cancelled_before_the_withdrawal_is_no_grant() {
     }
 }
 
-/// The worker of a cancel died after its call for the second account, when the first was on record
-/// as cancelled. The approval is withdrawn, and the next turn reads the cloud, or reads it later.
+/// The worker of a cancel recorded that it cancelled the first account, and died after its call for
+/// the second one. Then the approval of the cancel is withdrawn. The next attempt can read the
+/// cloud, or can only read it later.
 #[tokio::test]
 async fn what_a_dead_worker_cancelled_after_its_first_record_is_no_grant() {
     let cancels = "CancelShareBlueprintAcrossAccounts";
@@ -571,7 +579,7 @@ async fn what_a_dead_worker_cancelled_after_its_first_record_is_no_grant() {
     }
 }
 
-/// The call of the dead worker was not carried out, so the share stays.
+/// The call of the dead worker was not carried out, so the share must stay.
 #[tokio::test]
 async fn what_a_dead_worker_did_not_cancel_before_the_withdrawal_stays() {
     let mut world = retried_for_ten_minutes(Site::Cn).await;
@@ -592,8 +600,8 @@ async fn what_a_dead_worker_did_not_cancel_before_the_withdrawal_stays() {
     world.verify().await.unwrap();
 }
 
-/// A cancel calls off one account between the calls and the record of a turn. The other account is
-/// still in doubt when the turn continues.
+/// A cancel for one account arrives after the cloud calls, but before their results are recorded.
+/// It does not settle whether the image was shared with the other account.
 #[tokio::test]
 async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
     let world = world_that_lists_no_receivers().await;
@@ -620,8 +628,8 @@ async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
     assert!(world.shares().is_empty(), "{:?}", world.shares());
 }
 
-/// The call that put the image into Lighthouse received no answer, and no read can show the image
-/// there. The approval is withdrawn before the turn records anything.
+/// The call that put the image into Lighthouse received no answer, and no read can show that the
+/// image is there. The approval is withdrawn before the worker records anything.
 #[tokio::test]
 async fn a_call_off_does_not_end_the_doubt_about_what_it_calls_off() {
     let world = retried_for_ten_minutes(Site::Cn).await;
@@ -645,7 +653,8 @@ async fn a_call_off_does_not_end_the_doubt_about_what_it_calls_off() {
     world.verify().await.unwrap();
 }
 
-/// A share that was refused before any effect leaves no grant. A cancel ends a grant in doubt.
+/// A share that was refused before it had any effect leaves no grant. A share in doubt leaves a
+/// grant, which a cancel ends.
 #[tokio::test]
 async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {
     let world = world_that_lists_no_receivers().await;
@@ -668,7 +677,7 @@ async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {
     assert!(world.app.grants().await.unwrap().entries.is_empty());
 }
 
-/// The API pages say that such a call changed nothing.
+/// According to the API pages, a call that is refused with one of these codes changed nothing.
 #[tokio::test]
 async fn a_share_that_the_state_of_its_image_refused_leaves_no_doubt() {
     for code in [
@@ -713,7 +722,8 @@ async fn a_chain_whose_blueprint_stays_in_the_making_ends() {
     assert!(world.has(CHAINED).is_empty());
 }
 
-/// Every call to the cloud fails. The share is called off after a turn that tried to read it.
+/// Every call to the cloud fails. The share is called off after an attempt that tried to read the
+/// cloud.
 #[tokio::test]
 async fn a_called_off_share_that_cannot_be_read_is_retried_with_its_reason() {
     let world = retried_for_ten_minutes(Site::Cn).await;
@@ -748,7 +758,8 @@ async fn a_called_off_share_that_cannot_be_read_is_retried_with_its_reason() {
     world.verify().await.unwrap();
 }
 
-/// The share was made before the record of the call-off, and its own turn revokes it.
+/// A share has called the cloud for two accounts but not recorded the results yet, when a cancel
+/// calls off one of them. The share itself revokes that account.
 #[tokio::test]
 async fn a_duplicate_of_a_called_off_share_gets_the_same_answer() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! Approvals in Feishu that are withdrawn later. Their shares are revoked and the requester is
-//! notified, whatever the state of the request.
+//! Approvals in Feishu that are withdrawn later. Whatever the state of the request, its shares are
+//! revoked and the requester is notified.
 
 use serde_json::{Value, json};
 use sharehook::app::{GrantEntry, Operator, Retried, Standing};
@@ -25,7 +25,7 @@ async fn notifying() -> World {
     world
 }
 
-/// The types of the messages in the inbox, without their common prefix.
+/// Returns the types of the messages in the inbox, without their common prefix.
 fn notified(world: &World) -> Vec<String> {
     let letters = world.cloud.letters().into_iter();
     letters
@@ -83,7 +83,8 @@ async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
     assert!(!types.contains(&"opened".to_owned()), "{types:?}");
 }
 
-/// An attacker who has the event's key cannot prevent the real withdrawal.
+/// An attacker who has the event's key announces a withdrawal before the approval. That must not
+/// prevent the real withdrawal.
 #[tokio::test]
 async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes() {
     let world = feishu::world().await;
@@ -157,7 +158,7 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
     approve(&world).await;
     receive(&world, "e2", json!({"status": "REVERTED"})).await;
     feishu::fail(&world, Some(1_395_001));
-    // A withdrawal is retried without a limit; this test tries for two days.
+    // A withdrawal is retried without a limit. This test retries for two days.
     for hour in 0..48 {
         if hour == 24 {
             feishu::fail(&world, None);
@@ -215,8 +216,8 @@ async fn a_denied_request_whose_approval_was_withdrawn_stays_closed() {
     assert_eq!(world.has(BLUEPRINT), NOTHING);
 }
 
-/// Two workers handle the same announcement. One has read the approved instance, but records its
-/// request only after the other has read the withdrawal and found nothing to revoke.
+/// Two workers handle the same announcement. The first one reads the approved instance, but records
+/// its request only after the second one has read the withdrawal and found nothing to revoke.
 #[tokio::test]
 async fn a_worker_that_read_the_approval_before_its_withdrawal_shares_nothing() {
     let world = feishu::world().await;
@@ -244,7 +245,8 @@ async fn a_worker_that_read_the_approval_before_its_withdrawal_shares_nothing() 
     world.verify().await.unwrap();
 }
 
-/// After the process stopped, the map was changed and gives the request another identity.
+/// The process stops during the approval. Before the withdrawal, the map is replaced by one that
+/// gives the request another identity.
 #[tokio::test]
 async fn what_a_withdrawn_approval_gave_is_found_under_the_name_that_it_had() {
     let mut world = feishu::world().await;
@@ -316,7 +318,7 @@ async fn a_cancel_that_waits_is_called_off_with_its_approval() {
 /// Stops the process at every write of the journal from an approval to the end of its withdrawal.
 #[tokio::test]
 async fn killed_anywhere_it_takes_back_what_was_withdrawn() {
-    // Both wait for paced calls at the same time.
+    // Run both concurrently, because each waits for paced calls.
     let (before, after) = tokio::join!(
         killed_while_withdrawn(Break::CrashBefore),
         killed_while_withdrawn(Break::CrashAfter)
