@@ -94,7 +94,7 @@ fn ours(set: &PolicySet, accounts: u64) -> f64 {
     })
 }
 
-/// Cedar's authorizer, with entities that are read once. It decides for each account whether the
+/// Cedar's own authorizer. It reads the entities once. For each account, it decides whether the
 /// requester may share and whether the approver may approve.
 struct Cedar {
     schema: Schema,

@@ -23,15 +23,16 @@ async fn journal(folder: &Path) -> String {
     let other = json!({"image": CVM_IMAGE});
     world.deliver(&request(&long, other)).await;
     world.advance(3_600);
-    // This share expires in ten years, because `explain` reads the real clock and offers `retry`
-    // only before the expiry.
+    // The expiry is ten years ahead, because `explain` reads the real clock and offers `retry` only
+    // before the expiry.
     let refused = json!({"requester": "mallory@example.com", "expires_in": "3650d"});
     world.deliver(&request("CHG0099001", refused)).await;
     world.app.seal_when_due().await;
     place
 }
 
-/// A segment of the log still has the request's records, so its id is known.
+/// The folder of the request is gone, but a segment of the log still has the request's records. So
+/// `explain` knows the id.
 #[tokio::test]
 async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
     let folder = tempfile::tempdir().unwrap();

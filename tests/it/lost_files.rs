@@ -17,7 +17,8 @@ use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, request};
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const DAY: i64 = 24 * 3_600;
 
-/// A world whose journal is in a directory, and the folder of the request CHG1.
+/// Returns a world whose journal is in a directory, that directory's parent, and the folder of the
+/// request CHG1.
 async fn world() -> (World, tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");

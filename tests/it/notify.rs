@@ -59,7 +59,7 @@ fn delivered(world: &World) -> BTreeMap<String, Vec<Value>> {
     all
 }
 
-/// The types of the events that the inbox accepted, in order.
+/// Returns the types of the events that the inbox accepted, in order.
 fn types(world: &World) -> Vec<String> {
     let accepted = world
         .cloud
@@ -138,7 +138,7 @@ async fn a_retry_leaves_the_notice_of_the_coming_end_to_its_time() {
     assert_eq!(types(&world), ["completed", "expiring"]);
 }
 
-/// The receiver's event is a CloudEvent, and the test verifies its signature without our code.
+/// The test verifies the event's signature without sharehook's code.
 #[tokio::test]
 async fn the_event_is_a_signed_cloudevent_with_the_request_s_id() {
     use base64::Engine as _;
@@ -232,7 +232,7 @@ async fn a_target_gets_only_its_subjects_and_sources() {
     assert_eq!(listed(&other).await, [(NotificationStatus::Sent, 1)]);
 }
 
-/// The state and the number of attempts of each notification.
+/// Returns the state and the number of attempts of each notification.
 async fn listed(world: &World) -> Vec<(NotificationStatus, u32)> {
     let listed = world.app.reader().notifications(None).await.unwrap();
     let shown = |entry: NotificationEntry| (entry.state, entry.attempts);
@@ -366,8 +366,9 @@ async fn a_refusal_is_repeated_by_the_schedule_and_given_up() {
     assert_eq!(attempts(wish, 2).await, [0, 30, 60, 90]);
 }
 
-/// Stops or fails each write, before and after its effect. Every notification is delivered; one
-/// that is delivered twice has the same id and body.
+/// Stops the process at each write, or fails the write, before and after its effect. Every
+/// notification must be delivered. A notification that is delivered twice must have the same id and
+/// body.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_stop_of_the_process_loses_a_notification() {
     let share = request("GOOD", json!({"expires_at": "2026-11-25T08:30:00Z"}));
@@ -506,8 +507,8 @@ async fn a_called_off_share_is_reported_to_its_own_ticket() {
 }
 
 /// A share has called the cloud for two accounts but not recorded the results yet, when a cancel
-/// calls off one of them. The share itself revokes that account. It records its outcome before it
-/// does, but the notification must report what is left afterwards.
+/// calls off one of them. The share itself revokes that account. It records its outcome before the
+/// revocation, but the notification must report what is left after it.
 #[tokio::test]
 async fn a_share_that_is_called_off_during_its_turn_is_reported_without_what_was_revoked() {
     let world = world(Place::Brittle, "").await;

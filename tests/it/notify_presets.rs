@@ -859,7 +859,8 @@ async fn a_repeated_state_is_ended_with_its_own_token() {
     world.verify().await.unwrap();
 }
 
-/// A repeated state can bring its token while the task of the first one is being ended.
+/// Step Functions repeats a state with a new token while the task of the first token is still being
+/// ended.
 #[tokio::test]
 async fn a_token_that_arrives_during_an_attempt_is_used_next() {
     let receiver = NotificationReceiver::start(first_letters).await;
@@ -912,7 +913,8 @@ async fn a_conflict_does_not_replace_the_token_of_a_task() {
     assert_eq!(receiver.notes(), ["AA"]);
 }
 
-/// A process that did not receive the delivery leaves the task to the one that did.
+/// A process that did not receive the delivery does not have the task's token. It must leave the
+/// task to the process that received the delivery.
 #[tokio::test]
 async fn a_task_is_ended_by_the_process_that_has_its_token() {
     let receiver = NotificationReceiver::start(step_functions).await;

@@ -88,7 +88,7 @@ async fn each_delivery_that_ended_has_one_line_with_its_ids() {
     assert_eq!(again["cold_start"], false);
 }
 
-/// `RUST_LOG` decides about the log. Without it, `AWS_LAMBDA_LOG_LEVEL` does.
+/// `RUST_LOG` sets the log's level. If it is not set, `AWS_LAMBDA_LOG_LEVEL` does.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_logs_level_comes_from_rust_log_first() {
     let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
@@ -119,7 +119,7 @@ async fn the_metrics_show_what_was_delivered_called_and_given() {
     let service = Service::start().await;
     deliver(&service.url, "CHG-8", &[]).await;
     deliver(&service.url, "CHG-8", &[]).await;
-    // The last two cannot be the name of a source.
+    // In the last two paths, the text after `/hooks/` cannot be the name of a source.
     for path in ["/hooks/unknown-sender", "/hooks/native/", "/hooks/NATIVE"] {
         let sent = send(&service.url, "POST", path, &[], "{}").await;
         assert_eq!(sent.unwrap().status, 404);

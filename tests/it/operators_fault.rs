@@ -87,7 +87,7 @@ async fn a_share_with_a_wrong_endpoint_is_made_once_that_is_corrected() {
     assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb").len(), 2);
 }
 
-/// Pauses double up to 15 minutes. After a day the request fails.
+/// The pauses between attempts double, up to 15 minutes. After a day the request fails.
 #[tokio::test]
 async fn a_missing_permission_is_retried_for_a_day_and_fails_then() {
     let world = World::new().await;
@@ -157,7 +157,7 @@ async fn each_attempt_is_decided_again() {
         let kept = text.lines().filter(|line| !line.contains(ONE[0]));
         kept.collect::<Vec<_>>().join("\n")
     });
-    // A scheduled sweep waits until the pause ends.
+    // A scheduled sweep makes no attempt before the pause ends.
     assert!(world.sweep().await.is_quiet());
     world.advance(5);
     assert_eq!(world.sweep().await.finished, ["invoke/CHG1"]);

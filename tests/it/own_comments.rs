@@ -58,7 +58,7 @@ async fn an_expired_share_is_not_shared_again_by_the_comment_about_its_end() {
     let (_, answer) = update(&world, "bob@example.com", "2026-11-21T08:00:00Z").await;
     assert_eq!(answer.status, Status::Completed);
     let recorded = streams(&world).await;
-    // The comment about the share, in the same minute and in the next one.
+    // The comment about the share causes an event, in the same minute or in the next one.
     for minute in ["2026-11-21T08:00:00Z", "2026-11-21T08:01:00Z"] {
         let (ending, answer) = update(&world, "agent@example.com", minute).await;
         assert_eq!((ending, answer.status), (Ending::Done, Status::Ignored));

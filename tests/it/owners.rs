@@ -275,7 +275,7 @@ async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record(
     let (_, refused) = shares().into_iter().next().unwrap();
     let ticket = request("CHG1", refused);
     world.deliver(&ticket).await;
-    // An item that is called off was not shared either.
+    // The cancel calls off one account, with which nothing was shared either.
     let cancel = json!({"action": "cancel", "accounts": [ACCOUNTS[0]]});
     world.deliver(&request("CHG2", cancel)).await;
     for seconds in [HOUR / 6, HOUR] {

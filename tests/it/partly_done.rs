@@ -42,7 +42,6 @@ impl Case {
         assert_eq!(answer.status.as_str(), "completed");
     }
 
-    /// Adds `text` to the configuration.
     fn configure(&mut self, text: &str) {
         let file = self.world.folder.path().join("sharehook.toml");
         let before = fs::read_to_string(&file).unwrap();
@@ -111,7 +110,8 @@ async fn a_request_that_cannot_be_read_is_not_said_to_be_missing() {
         code == Some(1) && log.contains("warning: "),
         "{code:?} {log}"
     );
-    // Another source may have a request with the same id.
+    // The unreadable request may have the id CHG1 too, from another source. So the list may be
+    // incomplete.
     let (code, shown, _) = case.run(&["requests", "CHG1", "--json"]);
     assert!(
         code == Some(1) && shown.contains("\"completed\""),
@@ -124,7 +124,7 @@ async fn a_request_that_cannot_be_read_is_not_said_to_be_missing() {
     );
 }
 
-/// The source was removed from the configuration; its requests are still in the journal.
+/// The source was removed from the configuration. Its requests are still in the journal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_requests_of_a_removed_source_can_be_filtered() {
     let mut case = Case::new().await;
@@ -214,8 +214,8 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
     assert!(case.world.has_image(CVM_IMAGE).is_empty());
 }
 
-/// CHG2 cannot be read, so `drift` cannot rule out that it shared the image with the accounts that
-/// have it.
+/// The records of CHG2 cannot be read, but the cloud still has its share. `drift` must revoke only
+/// the share with `STRANGER`, which was made by hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drift_does_not_revoke_what_an_unreadable_request_may_have_shared() {
     let case = Case::new().await;

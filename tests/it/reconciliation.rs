@@ -13,7 +13,7 @@ use crate::support::feishu::{self, CODE, receive};
 use crate::support::store::Brittle;
 use crate::support::{BLUEPRINT, World};
 
-/// The times of an instance that was approved `seconds` before `now`.
+/// Returns the times of an instance whose approval ended `seconds` ago.
 fn ended(world: &World, seconds: i64) -> Value {
     let end = world.now().as_millisecond() - seconds * 1_000;
     json!({"start_time": (end - 3_600_000).to_string(), "end_time": end.to_string()})

@@ -71,7 +71,7 @@ fn options(help: &str) -> Vec<Described> {
     options
 }
 
-/// The table of options: each option once, with the commands that have it.
+/// Returns the table of options. It lists each option once, with the commands that have it.
 fn options_table() -> String {
     let mut rows: Vec<(Described, Vec<String>)> = Vec::new();
     for command in all_commands() {

@@ -167,7 +167,7 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
         "{added:?}"
     );
     assert!(added[1].contains("source native answers denied and invalid requests with 200"));
-    // Notifications about denials replace the answers, so the warning disappears.
+    // Notifications now report denials in place of the answers, so the warning disappears.
     let file = site.folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let notify = "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"https://desk.example\"\nsecret = \"env:NATIVE_SECRET\"\n";

@@ -162,7 +162,8 @@ fn slow_configuration(folder: &Path) -> impl FnOnce() + Send + 'static {
     move || {
         let text = std::fs::read(&plain).unwrap();
         let mut pipe = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
-        // A reload reads the configuration twice: the second time without a wait.
+        // A reload reads the configuration twice. The second time it reads the plain file, without
+        // a wait.
         std::fs::rename(&plain, &file).unwrap();
         pipe.write_all(&text).unwrap();
     }

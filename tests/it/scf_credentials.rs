@@ -199,8 +199,7 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
             .await,
         ["AKIDsecond"]
     );
-    // A call of work that brings no key itself, such as a sweep, is signed with the newest known
-    // key.
+    // An invocation that brings no key, such as a sweep, signs its calls with the newest known key.
     assert_eq!(
         function.signer("T-3", "909619400", &[]).await,
         ["AKIDsecond"]

@@ -232,7 +232,7 @@ async fn a_ticket_that_cannot_be_read_for_an_hour_is_shared_later() {
     }
 }
 
-/// The first GET fails, and the ticket is edited before the second one.
+/// The first GET fails. Before the second one, the ticket is edited.
 #[tokio::test]
 async fn what_is_edited_after_the_approval_is_not_shared() {
     let api = Tickets::start().await;
@@ -491,7 +491,7 @@ fn a_secret_of_fetch_is_renewed_with_the_others() {
         panic!("not as written")
     };
     let (_, login) = ticket.auth.header().unwrap();
-    // The login is svc:the-second-password-0002.
+    // This is the login svc:the-second-password-0002.
     assert_eq!(login, "Basic c3ZjOnRoZS1zZWNvbmQtcGFzc3dvcmQtMDAwMg==");
     assert_eq!(app.app_secret.expose_secret(), "the-second-app-secret-0002");
 }

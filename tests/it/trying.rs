@@ -272,7 +272,7 @@ fn a_case_that_differs_fails_and_is_counted() {
         "{out}"
     );
     assert!(out.ends_with("0 passed, 1 failed\n"), "{out}");
-    // Values that differ only in their number or order are shown too.
+    // Values that differ only in how often they occur, or in their order, are shown too.
     let policies = "\"golden-images-to-staging\", \"golden-images-to-staging\"";
     let case = format!(
         "[[case]]\nname = \"twice\"\nsource = \"jira\"\nevent = {event:?}\nnow = \"2026-11-02T08:00:00Z\"\n\

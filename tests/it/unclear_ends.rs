@@ -373,8 +373,8 @@ async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_b
     world.verify().await.unwrap();
 }
 
-/// What happens after the first attempt of a share was refused, although its image was already in
-/// Lighthouse.
+/// What happens after the cloud refused the first attempt of a share. The image was already in
+/// Lighthouse before that attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// The next attempt reads that the image is in Lighthouse.

@@ -315,7 +315,7 @@ async fn a_cancel_that_waits_is_called_off_with_its_approval() {
     world.verify().await.unwrap();
 }
 
-/// Stops the process at every write of the journal from an approval to the end of its withdrawal.
+/// Stops the process at each write of the journal, from the approval to the end of its withdrawal.
 #[tokio::test]
 async fn killed_anywhere_it_takes_back_what_was_withdrawn() {
     // Run both concurrently, because each waits for paced calls.
@@ -353,7 +353,8 @@ async fn killed_while_withdrawn(how: Break) -> u64 {
             world.advance(300);
         }
         assert_eq!(world.has(BLUEPRINT), NOTHING, "{how:?} {nth}");
-        // A request that was never opened may have left index entries.
+        // A request that was never recorded may have left index entries. Other findings are
+        // failures.
         if let Err(findings) = world.verify().await {
             let all = findings.matches("Finding {").count();
             assert_eq!(findings.matches("Unrecorded").count(), all, "{findings}");

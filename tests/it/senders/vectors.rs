@@ -72,8 +72,8 @@ fn now(vector: &Value) -> Timestamp {
     millis(&vector["now_ms"])
         .or_else(|| seconds(&vector["now"]))
         .or_else(|| instant(&vector["now"]))
-        // A vector without an instant uses the one that the sender signed. If there is none either,
-        // any instant will do.
+        // If the vector has no instant, use the instant that the sender signed. If there is none
+        // either, any instant will do.
         .or_else(|| {
             seconds(
                 &serde_json::from_str(text(&vector["headers"], "x-zm-request-timestamp"))

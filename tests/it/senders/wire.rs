@@ -1,5 +1,5 @@
-//! Sends requests to a running `sharehook serve --sandbox`: for each preset that [`sign`] supports,
-//! one that is accepted and some that are refused; handshakes; rotation of secrets.
+//! Sends requests to a running `sharehook serve --sandbox`. Tests one accepted request and some
+//! refused ones for each preset that [`sign`] supports, handshakes, and the rotation of secrets.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -64,8 +64,8 @@ impl System {
         sample[name].clone()
     }
 
-    /// The delivery of the sample's event after `change`, encrypted for `receiver` and signed at
-    /// `now`.
+    /// Returns the delivery of the sample's event after `change`, encrypted for `receiver` and
+    /// signed at `now`.
     pub(crate) fn sealed(
         &self,
         change: &dyn Fn(&mut Value),
@@ -173,7 +173,7 @@ impl System {
     }
 }
 
-/// Returns the only answer to a delivery; `None` if the application refuses the delivery.
+/// Returns the only answer to a delivery, or `None` if the application refuses the delivery.
 pub(crate) async fn receive(world: &World, delivery: Delivery) -> Option<(Ending, Answer)> {
     match world.app.receive(delivery, deadline()).await {
         Reply::Answers(mut answers) if answers.len() == 1 => Some(answers.remove(0)),

@@ -1,5 +1,5 @@
-//! The harness for tests of cloud calls: `Setup` is an application over a sandbox whose behaviour
-//! the test chooses. Its policy allows everything; its tickets are native requests.
+//! The harness for tests of cloud calls. `Setup` is an application over a sandbox whose behaviour
+//! the test chooses. Its policy allows everything, and its tickets are native requests.
 
 use std::path::Path;
 use std::sync::Arc;

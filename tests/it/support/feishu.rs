@@ -32,8 +32,8 @@ pub(crate) fn calls(world: &World) -> ApprovalCalls {
     tenant(world, |tenant| tenant.calls)
 }
 
-/// From now on the stand-in refuses each call that has a token with this Feishu error code; `None`
-/// ends the refusals.
+/// From now on, the stand-in answers each call that has a token with this Feishu error code. `None`
+/// ends these refusals.
 pub(crate) fn fail(world: &World, code: Option<i64>) {
     tenant(world, |tenant| {
         tenant.failing = code.map(|code| code.to_string());
@@ -46,7 +46,7 @@ pub(crate) fn put_instance(world: &World, change: Value) {
 }
 
 /// Puts the sample's instance into the stand-in under `code`. The fields of `change` replace the
-/// sample's, also the code inside the instance.
+/// sample's fields, including the code inside the instance.
 pub(crate) fn put_instance_as(world: &World, code: &str, change: Value) {
     let instance = instance(code, change);
     tenant(world, |tenant| {

@@ -1,4 +1,4 @@
-//! Reads the files below a folder, including its subfolders.
+//! Lists and reads the files below a folder, including its subfolders.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,8 +32,8 @@ pub(crate) fn contents_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     paths_below(folder).into_iter().filter_map(read).collect()
 }
 
-/// Returns the text of all files below `folder`. Panics if there are none, because a search for
-/// secrets would then find nothing.
+/// Returns the text of all files below `folder`. Panics if there are none, because a search of an
+/// empty text would prove nothing.
 pub(crate) fn text_below(folder: &Path) -> String {
     let contents = contents_below(folder);
     assert!(!contents.is_empty(), "no files below {}", folder.display());

@@ -18,7 +18,6 @@ pub(crate) fn signer() -> NoteSigner {
     NoteSigner::read("history", &NoteSigner::pem(&[7; 32])).unwrap()
 }
 
-/// The account in request `n`.
 pub(crate) fn account(n: usize) -> String {
     format!("{}", 800_000_000_000_u64 + n as u64)
 }

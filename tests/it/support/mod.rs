@@ -53,7 +53,7 @@ pub(crate) const START: &str = "2026-11-21T08:00:00Z";
 
 /// Where a world stores its journal.
 pub(crate) enum Place<'a> {
-    /// In memory. A [`Fuse`] can break the store; nothing is sealed.
+    /// In memory. A [`Fuse`] can break the store. Nothing is sealed.
     Brittle,
     /// In memory, with a [`Fuse`]. A sweep seals when the last seal is an hour old.
     Sealed,
@@ -80,8 +80,8 @@ impl World {
         Self::with(Place::Brittle, |_| ()).await
     }
 
-    /// A world with its journal in `place`. `change` edits the sandbox's options; rate limits stay
-    /// off.
+    /// Creates a world with its journal in `place`. `change` edits the sandbox's options, except
+    /// for the rate limits, which stay off.
     pub(crate) async fn with(place: Place<'_>, change: impl FnOnce(&mut SandboxOptions)) -> Self {
         // This site lists the accounts of a blueprint. Tests that need the other site change it.
         let mut options = SandboxOptions::seeded(clock::system_now).on(Site::Cn);
@@ -160,7 +160,6 @@ impl World {
         self.fuse.arm(u64::MAX, store::Break::FailBefore);
     }
 
-    /// Removes all faults from the sandbox.
     pub(crate) async fn clear_faults(&self) {
         let client = sharehook::app::http_client().unwrap();
         // On a busy machine even a call over loopback may exceed the client's timeout.
@@ -282,7 +281,7 @@ impl World {
         self.change_entities(|_| text);
     }
 
-    /// Starts another process on the same journal and cloud; the first one continues.
+    /// Starts another process on the same journal and cloud, while the first one continues.
     pub(crate) fn another(&self) -> App {
         open(&self.prepared, &self.journal, &self.vars, &self.clock)
     }
@@ -399,7 +398,8 @@ pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
     }
 }
 
-/// A request that the sample policy allows. `change` replaces fields; null removes one.
+/// Returns a request that the sample policy allows. `change` replaces fields. A field whose value
+/// is null is removed.
 pub(crate) fn request(id: &str, change: Value) -> Value {
     let mut value = json!({
         "id": id, "action": "share", "image": BLUEPRINT, "region": REGION, "accounts": ACCOUNTS,
@@ -525,7 +525,7 @@ pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journa
     // The sample forbids some actions to unsigned sources. These tests send everything by a direct
     // invocation, which is unsigned.
     std::fs::remove_file(folder.join("policy/unsigned-sources.cedar")).unwrap();
-    // Permit shares of the blueprint that the chain makes, also without the chain.
+    // Permit shares of the chain's blueprint even if the request is not a chain.
     let chained = format!(
         "@id(\"chained\") permit (principal in Share::Team::\"platform\", \
          action in [Share::Action::\"share\", Share::Action::\"cancel\"], \

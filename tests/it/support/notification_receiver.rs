@@ -31,7 +31,7 @@ impl Seen {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// The string at `pointer` in the body; empty if there is none.
+    /// Returns the string at `pointer` in the body, or an empty string if there is none.
     pub(crate) fn text(&self, pointer: &str) -> String {
         let found = self.body.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
@@ -46,7 +46,6 @@ pub(crate) enum Handling {
     Change(String, u16),
     /// Answers with the stored notes.
     Notes,
-    /// Answers with this value.
     Answer(Value),
     /// Refuses the request with this status.
     Refused(u16),

@@ -1,5 +1,5 @@
-//! Runs the real binary as processes. Each server listens on a free port; each process is killed
-//! when the test drops it.
+//! Runs the real binary as processes. Each server listens on a free port, and each process is
+//! killed when the test drops it.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Lines, Read, Write as _};
@@ -24,7 +24,7 @@ pub(crate) type Printed = Inspect<Lines<BufReader<ChildStdout>>, fn(&io::Result<
 /// secrets.
 pub(crate) struct Process {
     child: Child,
-    /// The address that the process printed; empty if the harness did not wait for it.
+    /// The address that the process printed. It is empty if the harness did not wait for it.
     pub(crate) url: String,
     /// Keeps the pipe of unread standard output open.
     unread: Option<Printed>,
@@ -97,7 +97,7 @@ impl Process {
         process
     }
 
-    /// Runs a command without waiting for output. Reads those of its streams that are piped.
+    /// Runs a command without waiting for output. Reads the streams that are piped.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut process = Self::spawn(command);
         let stdout = process.child.stdout.take();

@@ -42,7 +42,7 @@ pub(crate) fn write(file: &Path, secret: &str) {
     std::fs::write(file, secret).unwrap();
 }
 
-/// Remembers the values of those variables whose names end like the names of secrets.
+/// Remembers the values of the variables whose names end like the names of secrets.
 pub(crate) fn hand_out_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (name, value) in variables {
         if ENDINGS.iter().any(|ending| name.ends_with(ending)) {

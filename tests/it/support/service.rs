@@ -214,7 +214,6 @@ impl Service {
         Self { site, process, url }
     }
 
-    /// Sends one delivery over HTTP.
     pub(crate) async fn post(
         &self,
         path: &str,
@@ -260,7 +259,7 @@ impl Service {
             .await
     }
 
-    /// Counts the files in the folders of the journal's `requests`.
+    /// Counts the files in the folders of all requests of the journal.
     pub(crate) fn records(&self) -> usize {
         let requests = self.folder.path().join("journal").join("requests");
         let Ok(streams) = std::fs::read_dir(requests) else {

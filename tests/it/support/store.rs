@@ -77,12 +77,12 @@ pub(crate) struct Fuse {
 pub(crate) struct Operation {
     /// When the operation began.
     pub(crate) at: Timestamp,
-    /// One more than the highest step that had completed by then. Concurrent operations have the
-    /// same step.
+    /// One more than the highest step that had completed when this operation began. Concurrent
+    /// operations have the same step.
     pub(crate) step: u64,
 }
 
-/// How long a measured operation is delayed, so that concurrent ones begin meanwhile.
+/// Delays each measured operation, so that concurrent operations begin before it ends.
 const LATENCY: Duration = Duration::from_millis(10);
 
 impl Fuse {

@@ -10,7 +10,7 @@ use super::source::{Code, identifier, is_name, rust_files};
 /// The maximum number of re-exports through which a path is followed.
 const MAX_STEPS: usize = 8;
 
-/// A module's path, such as `["cloud", "actions", "paging"]`; empty for the root of a package.
+/// A module's path, such as `["cloud", "actions", "paging"]`. It is empty for a package's root.
 pub(super) type Module = Vec<String>;
 /// For each module the modules that it imports, and the path that it uses for each.
 type Imports = BTreeMap<Module, BTreeMap<Module, String>>;
@@ -25,7 +25,7 @@ pub(super) struct Source {
     body: String,
 }
 
-/// One name of a `use` declaration; `*` for a glob import.
+/// One name of a `use` declaration. The name of a glob import is `*`.
 struct Import {
     name: String,
     path: Vec<String>,
@@ -125,8 +125,8 @@ impl Package {
         cycles
     }
 
-    /// Finds the module that a path in `from` leads to. The `bool` tells whether the path ends at
-    /// an item of that module.
+    /// Finds the module to which a path in the module `from` leads. The `bool` says whether the
+    /// path ends at an item of that module.
     fn resolve(&self, from: &[String], path: &[String], steps: usize) -> Option<(Module, bool)> {
         let steps = steps.checked_sub(1)?;
         let (mut module, rest, is_relative) = match absolute(from, path) {

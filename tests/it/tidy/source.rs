@@ -72,7 +72,7 @@ pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// The identifier at the start of `text`; empty if there is none.
+/// Returns the identifier at the start of `text`, or an empty string if there is none.
 pub(super) fn identifier(text: &str) -> &str {
     let end = text.bytes().position(|byte| !is_name(byte));
     &text[..end.unwrap_or(text.len())]
@@ -92,8 +92,8 @@ fn blank(bytes: &mut [u8]) {
     }
 }
 
-/// Returns the position behind the item that starts at `start`, attributes included: behind its `;`
-/// or the closing brace of its body.
+/// Returns the position after the item that starts at `start` with its attributes. An item ends
+/// with `;` or with the closing brace of its body.
 fn end_of_item(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let rest = &bytes[start..];
