@@ -58,7 +58,6 @@ async fn delivered(site: &Site, wanted: usize) -> Vec<String> {
     accepted()
 }
 
-/// Sends a signed request. Returns the status of the answer.
 async fn post(url: &str, request: &Value) -> u16 {
     let body = request.to_string();
     let id = format!("msg_{}", request["id"].as_str().unwrap());

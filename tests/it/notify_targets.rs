@@ -15,7 +15,6 @@ use sharehook::app::Deadline;
 use crate::notify::SECRET;
 use crate::support::{STRANGER, World, request};
 
-/// How long a stand-in waits for data.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// The name in the server's certificate. No name server has it, so only the proxy can reach the
 /// server.

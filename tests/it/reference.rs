@@ -38,7 +38,6 @@ fn commands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every command, including those of `audit`.
 fn all_commands() -> Vec<String> {
     let mut all = commands(&help(""));
     all.retain(|command| command != "audit");

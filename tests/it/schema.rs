@@ -54,7 +54,6 @@ fn every_sample_configuration_fits_and_names_the_schema() {
     }
 }
 
-/// The examples in the documentation must be valid configurations too.
 #[test]
 fn every_example_of_the_documentation_fits() {
     let mut seen = 0;

@@ -31,7 +31,6 @@ async fn world(api: &Tickets) -> World {
     world
 }
 
-/// The headers and body of a signed request with this event.
 fn signed(event: &Value, now: Timestamp) -> (Headers, bytes::Bytes) {
     let spec: SchemeSpec = "zendesk".parse().unwrap();
     let secret = SecretString::from(variables()[SECRET].clone());

@@ -42,7 +42,6 @@ fn serve() -> Served {
     }
 }
 
-/// A request as the approval system sends it.
 struct Sent {
     headers: Vec<(String, String)>,
     query: String,

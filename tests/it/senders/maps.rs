@@ -471,7 +471,6 @@ fn no_map_breaks_on_a_foreign_event() {
     ];
     for map in Map::builtin_names() {
         for event in &odd {
-            // The map must return an error or no request.
             assert!(
                 apply(map, event).map_or(true, |requests| requests.is_empty()),
                 "{map} {event}"
@@ -480,7 +479,6 @@ fn no_map_breaks_on_a_foreign_event() {
     }
 }
 
-/// A GitHub event with this text as the body of the issue.
 fn github(body: &str) -> Value {
     with(&event("github-approved"), "/issue/body", json!(body))
 }

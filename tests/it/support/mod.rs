@@ -464,7 +464,6 @@ pub(crate) fn sandbox_keys() -> Vars {
         .into()
 }
 
-/// Copies the sample policy to `policy/` in `folder`.
 pub(crate) fn copy_policy(folder: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy");
     let to = folder.join("policy");

@@ -16,7 +16,6 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::secrets;
 
-/// A request as the stand-in receives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -38,7 +37,6 @@ impl Seen {
     }
 }
 
-/// How the stand-in handles a request.
 pub(crate) enum Handling {
     /// Stores a note on the ticket, and answers with this status.
     Note(String, u16),

@@ -188,7 +188,6 @@ fn searched(stream: impl Read + Send + 'static, mut copy: Option<File>) -> JoinH
 
 /// Runs a command to its end, and searches its output for secrets.
 pub(crate) trait Finish {
-    /// Waits until the command ends, and returns its output.
     fn finish(&mut self) -> Output;
 }
 
@@ -249,7 +248,6 @@ pub(crate) async fn post(url: &str, request: &Value) -> Option<(u16, Value)> {
         .then_some((answer.status, answer.body))
 }
 
-/// The headers that sign `body` for this scheme.
 pub(crate) fn signed(scheme: SchemeName, secret: &str, id: &str, body: &str) -> Headers {
     let (spec, secret) = (SchemeSpec::preset(scheme), SecretString::from(secret));
     sign(&spec, &secret, body.as_bytes(), id, clock::system_now()).unwrap()

@@ -137,7 +137,6 @@ impl Site {
         command(self.folder.path())
     }
 
-    /// Runs a command of the binary until it ends.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).finish()
     }
@@ -305,7 +304,6 @@ pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
     std::fs::write(path, lines.join("\n")).unwrap();
 }
 
-/// Reads an event file of the repository.
 pub(crate) fn event(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("events")

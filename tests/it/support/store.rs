@@ -21,7 +21,6 @@ use tokio::sync::Notify;
 
 use super::secrets;
 
-/// How the store breaks at the chosen write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Break {
     /// The process stops before the write has an effect.
@@ -45,7 +44,6 @@ impl Break {
     ];
 }
 
-/// Selects the write that breaks.
 #[derive(Debug)]
 enum Trigger {
     /// The write with this number, counted from 0.
@@ -72,7 +70,6 @@ pub(crate) struct Fuse {
     ended: AtomicU64,
 }
 
-/// An operation on the store, as it was measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     /// When the operation began.

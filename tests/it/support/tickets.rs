@@ -57,13 +57,11 @@ impl Tickets {
         self.answer(200, ticket);
     }
 
-    /// From now on redirects every request to `to`.
     pub(crate) fn redirect(&self, to: &str) {
         self.kept.lock().unwrap().location = Some(to.to_owned());
         self.answer(302, "{}");
     }
 
-    /// From now on delays every answer by `pause`.
     pub(crate) fn slow(&self, pause: Duration) {
         self.kept.lock().unwrap().pause = pause;
     }

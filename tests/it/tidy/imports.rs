@@ -19,7 +19,6 @@ type Imports = BTreeMap<Module, BTreeMap<Module, String>>;
 pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) code: Code,
-    /// The `use` declarations, one for each imported name.
     uses: Vec<Import>,
     /// The code without its `use` declarations.
     body: String,
@@ -32,7 +31,6 @@ struct Import {
     is_public: bool,
 }
 
-/// The files of a package, by module.
 pub(super) struct Package {
     pub(super) sources: BTreeMap<Module, Source>,
 }
