@@ -1,5 +1,5 @@
-//! Finds the workers for which a share waits: those that cancel or revoke the same items. In: the
-//! share, and the requests about its image. Out: how the share's turn begins.
+//! Decides whether a share must wait for other workers that cancel or revoke the same items. Takes
+//! the share and the requests for the same image, and returns how the share's turn begins.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::journal::{JournalError, Phase, State, StreamId};
 use super::call_off::{Beginning, Order, taken_by};
 use super::cancelled_items::items_called_off;
 
-/// A waiting share looks again after this time at the latest. The other worker may be done, or dead
-/// and replaced, long before its lease ends.
+/// A waiting share checks again after this time at the latest. By then the other worker may have
+/// finished, or may have died and been replaced, although its lease has not ended.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Decides how a share's turn begins. The share waits while a live worker takes the same items
-    /// away, for an earlier cancel or to revoke another share. It also waits while the cloud may
-    /// still carry out the last call of such a worker: otherwise that call could take effect after
-    /// this share's call. If a later cancel on record did not see this share, the share is called
-    /// off now.
+    /// Decides how a share's turn begins. The share waits while a live worker takes away the same
+    /// items, either for an earlier cancel or to revoke another share. The share also waits while
+    /// the cloud may still carry out the last call of such a worker, because that call could
+    /// otherwise take effect after the share's own call. If the journal has a later cancel that did
+    /// not see this share, the share is called off now.
     pub(super) async fn order_share(
         &self,
         share: &State,
@@ -88,16 +88,17 @@ impl App {
     }
 }
 
-/// Until when the cloud may still carry out the last call of an ended turn. `None` if that time has
-/// passed, or if the clock was set back so far that the record's instant says nothing.
+/// Returns the time until which the cloud may still carry out the last call of an ended turn.
+/// Returns `None` if that time has passed, or if the clock was set back so far that the time in the
+/// record is useless.
 fn late_call(ended: &State, now: Timestamp) -> Option<Timestamp> {
     let late = SignedDuration::try_from(LATE_CALL).ok()?;
     let recent = now.duration_since(ended.updated_at()).abs() < late;
     recent.then(|| ended.updated_at().checked_add(late).ok())?
 }
 
-/// Whether `other`, a request for the same image, takes away what `share` gives: an account that
-/// both name, or everything if `other` takes the image out of Lighthouse.
+/// Whether `other`, a request for the same image, takes away an item of `share`: an account that
+/// both requests name, or every item if `other` removes the image from Lighthouse.
 fn takes_from(other: &State, share: &State) -> bool {
     let (given, taken) = (&share.request().target, &other.request().target);
     let account = |account| taken.accounts().contains(account);

@@ -1,7 +1,6 @@
-//! Works off a server's backlog: requests that were recorded without a slot or whose turn ran out
-//! of time, and events whose instance is not fetched yet.
-//! In: their streams. Out: their records in the journal. If the process ends, the sweep finds these
-//! requests.
+//! Works off a server's backlog: requests that were recorded when no slot was free, requests whose
+//! turn ran out of time, and events whose instance has not been fetched yet. If the process ends,
+//! the sweep finds these requests in the journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,9 @@ const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
 
 impl App {
     /// Returns the application for a server that receives many deliveries at once, and its backlog.
-    /// The application carries out a limited number of requests at a time and records the others.
-    /// [`App::work_off`] carries those out; without it, the sweeps do.
+    /// The application carries out a limited number of requests at a time and only records the
+    /// others. [`App::work_off`] carries out the recorded requests; if it does not run, the sweeps
+    /// do.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
         let (slots, backlog) = Slots::bounded();
@@ -27,8 +27,8 @@ impl App {
         (Self { slots, ..self }, backlog)
     }
 
-    /// Carries out the requests of the backlog, after those that an earlier process left. Runs
-    /// until the future is dropped.
+    /// Carries out the requests that an earlier process left unfinished, then those of the backlog.
+    /// Runs until the future is dropped.
     pub async fn work_off(self: Arc<Self>, mut backlog: Backlog) {
         match self.journal.due(WakeUp::second_of(self.now())).await {
             Ok(due) => due
@@ -57,11 +57,12 @@ impl App {
         self.slots.all_free().await;
     }
 
-    /// Takes a turn at one request, unless another worker was first. For an announcement, fetches
-    /// its instance. No sender waits, so the turn may take up to `MAX_TURN`.
+    /// Takes a turn at one request, unless another worker was first. If the stream is an
+    /// announcement, fetches its instance. No sender waits for the result, so the turn may take up
+    /// to `MAX_TURN`.
     async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
-        // Without records, only a wake-up was written. The sweep deletes it, or reports a stream
-        // that lost its records.
+        // If the stream has no records, only its wake-up was written. The sweep deletes that
+        // wake-up, or reports that the stream has lost its records.
         let Some(history) = self.journal.read(stream).await? else {
             return Ok(());
         };
@@ -91,8 +92,8 @@ impl App {
         }
     }
 
-    /// The time until a request is due, zero if it is due already. `None` if it is due later than
-    /// `MAX_DUE_WAIT` from now, or never.
+    /// Returns the time until a request is due, or zero if it is due already. Returns `None` if the
+    /// request is due later than `MAX_DUE_WAIT` from now, or never.
     fn due_within(&self, state: &State) -> Option<Duration> {
         let left = state.due_at()?.duration_since(self.now());
         let left = Duration::try_from(left).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
 //! earlier share that is not closed: it appends a `called_off` record to the share's stream and
-//! does not wait for the share's worker. A resumed cancel does not take away what a later share
-//! gave. Changes nothing in the cloud.
+//! does not wait for the share's worker. When a cancel is resumed, it does not take away what a
+//! later share gave. This module changes nothing in the cloud.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,32 +20,33 @@ use super::cancelled_items::{AffectedImages, gone, items_called_off, items_lost,
 use super::on_record::OnRecord;
 use super::published::published;
 
-/// What a turn knows of the other requests when it begins.
+/// What a turn knows about other requests when it begins.
 #[derive(Debug, Default)]
 pub(super) struct Beginning {
-    /// The closed requests that are not completely revoked: no worker shares anything for them.
+    /// The closed requests that are not completely revoked. No worker shares anything for them.
     pub(super) at_rest: BTreeSet<StreamId>,
-    /// What the records say of the items that a cancel takes away.
+    /// What the journal records about the items that a cancel takes away.
     pub(super) on_record: OnRecord,
-    /// The items of a share that other requests gave, and that end with this share.
+    /// The items of this share that other requests gave. They now end when this share ends.
     pub(super) renewed: BTreeSet<Item>,
 }
 
 /// How a turn begins, given the other requests for the same image.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Begin, with this knowledge of the other requests.
+    /// Begin the work.
     Begin(Beginning),
-    /// Call these items off first: a later cancel, or the withdrawal of the request's approval, is
-    /// on record and did not see this request.
+    /// Call off these items first: the journal has a later cancel that did not see this request, or
+    /// the withdrawal of the request's approval.
     CalledOff(CallOff),
     /// End the turn: another worker is changing the same items, or is opening a request for them.
     Wait { until: Timestamp, why: String },
 }
 
 impl App {
-    /// Orders this turn among the other requests for the same image. Call it only after the claim,
-    /// so that of two concurrent workers at least one sees the other.
+    /// Decides how this turn begins, given the other requests for the same image. Call it only
+    /// after the claim. Then, if two workers do this concurrently, at least one of them sees the
+    /// other.
     pub(super) async fn order_among_others(
         &self,
         state: &State,
@@ -61,20 +62,20 @@ impl App {
         }
     }
 
-    /// Calls off the shares that precede this cancel in the journal's order. Later shares keep what
-    /// they hold. Call it before the cancel reads the cloud: the read then shows the items of every
-    /// share that closed before it.
+    /// Calls off the shares that precede this cancel in the journal's order. Later shares keep
+    /// their items. Call it before the cancel reads the cloud, so that the read shows the items of
+    /// every share that closed before the cancel.
     async fn call_off_earlier(
         &self,
         cancel: &State,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
-        // Read again, although `place_in_order` read before record 0: requests may have been opened
-        // or changed since.
+        // `place_in_order` already read these requests, but before record 0 was written. Others may
+        // have been opened or changed since then.
         let (images, streams, states) = self.read_affected(cancel.request(), deadline).await?;
         let (now, opened) = (self.now(), cancel.opened_at());
-        // `abs`: if the clock was set back, `opened` may lie far in the future. The cancel must not
-        // wait until then.
+        // Use `abs` because `opened` may lie far in the future if the clock was set back. The
+        // cancel must not wait until then.
         if now.duration_since(opened).abs() < OPENING_TIME
             && let Some(opening) = self.unopened_neighbour(streams, &states).await?
         {
@@ -102,8 +103,9 @@ impl App {
         Ok(order)
     }
 
-    /// Calls off items of `state`. If that closes the request, it may owe a notification: a wake-up,
-    /// written first, lets a sweep deliver it if this process does not.
+    /// Calls off items of `state`. If this closes the request, a notification may be owed. In that
+    /// case a wake-up is written first, so that a sweep delivers the notification if this process
+    /// does not.
     pub(in crate::app) async fn record_call_off(
         &self,
         state: State,
@@ -121,8 +123,8 @@ impl App {
             .await
     }
 
-    /// Refuses the operator's confirmation that the image is deleted if the key in use belongs to
-    /// another account than the image. Only the owner's key shows whether the image is deleted.
+    /// Refuses an operator's confirmation that the image is deleted if the current key belongs to
+    /// another account than the image. Only the owner's key can show whether the image is deleted.
     async fn refuse_gone(&self, cancel: &State, beginning: &mut Beginning, deadline: Deadline) {
         let context = self.context(cancel.request(), deadline);
         let asked = context.cloud.owner_account().await.ok();
@@ -136,10 +138,13 @@ impl App {
         }
     }
 
-    /// Returns a listed request that is not in `read`: its record 0 did not exist when the others
-    /// were read. A share lists the others while its record 0 is written, so this cancel and that
-    /// share may not have seen each other. A share whose opening takes longer than [`OPENING_TIME`]
-    /// makes no call in that turn, so a cancel that looks again after that time may ignore it.
+    /// Returns a stream of `streams` that is missing in `read` because its record 0 did not exist
+    /// when the requests were read.
+    ///
+    /// This handles a race: a share lists the other requests while its own record 0 is being
+    /// written, so this cancel and that share may have missed each other. A share whose opening
+    /// takes longer than [`OPENING_TIME`] makes no call in that turn. A cancel that looks again
+    /// after that time may therefore ignore such a share.
     async fn unopened_neighbour(
         &self,
         streams: BTreeSet<StreamId>,
@@ -156,10 +161,10 @@ impl App {
         Ok(None)
     }
 
-    /// Records in each earlier closed share which items this cancel has taken away. A called-off
-    /// item is recorded only if its share was at rest before the cancel's calls: otherwise the
-    /// share's worker may still make a call after those of the cancel. Call it before the cancel
-    /// closes: after a crash in between, the next turn repeats it.
+    /// Records in each earlier closed share which of its items this cancel has taken away. A
+    /// called-off item is recorded only if the share was at rest before the cancel's calls;
+    /// otherwise the share's worker may still make a call after them. Call this method before the
+    /// cancel is closed. After a crash in between, the next turn then repeats it.
     pub(super) async fn record_in_earlier_shares(
         &self,
         cancel: &State,
@@ -167,8 +172,8 @@ impl App {
         at_rest: &BTreeSet<StreamId>,
         deadline: Deadline,
     ) -> Result<(), JournalError> {
-        // Read again after the calls: a share may have closed during them, and they may have shown
-        // a blueprint that no record named before.
+        // Read again after the calls. A share may have closed in the meantime, and the calls may
+        // have revealed a blueprint that no record named before.
         let (images, _, states) = self.read_affected(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         for share in states {
@@ -192,7 +197,7 @@ impl App {
     }
 
     /// Returns the images that the cancel affects, the requests that it may affect according to the
-    /// index, and the states of those that could be read.
+    /// index, and the states of the requests that could be read.
     pub(super) async fn read_affected(
         &self,
         cancel: &ShareRequest,
@@ -204,7 +209,8 @@ impl App {
         Ok((images, streams, states))
     }
 
-    /// As [`App::read_affected`], but returns only the states that were read to find the requests.
+    /// Like [`App::read_affected`], but returns only those states that had to be read in order to
+    /// find the requests.
     pub(super) async fn called_off_by(
         &self,
         cancel: &ShareRequest,
@@ -223,13 +229,14 @@ impl App {
             Target::Lighthouse { image } | Target::Chain { image, .. } => {
                 images.published = Some(target.image());
                 let cloud = self.context(cancel, deadline).cloud;
-                // Ignore a failed read: the chain may not have made its blueprint yet, and the
-                // journal may name it.
+                // Ignore a failed read: the chain may not have created its blueprint yet, or the
+                // journal may name the blueprint.
                 if let Ok(Some(found)) = cloud.blueprint_of_image(image).await {
                     let blueprint = ImageRef::Blueprint(found.blueprint_id);
                     self.published.made(region, blueprint, target.image());
                 }
-                // After the cancel's call the cloud no longer names the blueprint.
+                // After the cancel's call, the cloud no longer returns the blueprint, so use what
+                // this process remembers, too.
                 let made = self.published.made_from(region, &target.image());
                 images.made.extend(made);
             }
@@ -265,8 +272,9 @@ impl App {
         Ok((images, streams, chains))
     }
 
-    /// Looks up from which CVM image a requested blueprint was made, if several owner accounts are
-    /// configured: the CVM image selects the account. Call it before the first call of a request.
+    /// If several owner accounts are configured, looks up the CVM image from which the requested
+    /// blueprint was created, because the CVM image selects the account. Call it before the first
+    /// cloud call of a request.
     pub(in crate::app) async fn find_source(
         &self,
         request: &ShareRequest,
@@ -278,8 +286,8 @@ impl App {
         Ok(())
     }
 
-    /// Returns the CVM image from which a blueprint was made, if the journal or this process knows
-    /// it.
+    /// Returns the CVM image from which a blueprint was created, if the journal or this process
+    /// knows it.
     async fn published_as(
         &self,
         region: &Region,
@@ -297,7 +305,7 @@ impl App {
             self.published.keep(&read);
             image = read.iter().find_map(published);
         }
-        // `revoke` may have found the blueprint in the cloud, because no record named it.
+        // No record may name the blueprint if `revoke` found it in the cloud.
         let image = image.or_else(|| self.published.source(region, blueprint));
         if let Some(image) = &image {
             self.published
@@ -307,7 +315,7 @@ impl App {
     }
 }
 
-/// The part of a record which says that this cancel takes `items` away from another request.
+/// Returns the part of a record that says that this cancel takes `items` away from another request.
 pub(super) fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     CallOff {
         items,
@@ -317,8 +325,9 @@ pub(super) fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     }
 }
 
-/// How a cancel begins among `states`. Later shares keep what they hold. If a live worker carries
-/// out a later share of the same items, the cancel waits for it.
+/// Decides how a cancel begins, given the other requests in `states`. The cancel leaves later
+/// shares their items. If a live worker is carrying out a later share of the same items, the cancel
+/// waits for it.
 fn after_later_shares(
     cancel: &State,
     states: &[State],
@@ -362,7 +371,7 @@ fn after_later_shares(
     })
 }
 
-/// The result for an item of a cancel that a later share holds.
+/// Returns the cancel's result for an item that a later share holds.
 fn left_to(share: &State, item: Item) -> ItemResult {
     let why = format!(
         "{} was approved after this cancel and shares the image",

@@ -1,26 +1,25 @@
-//! Which items of a share a cancel takes away. In: the states of both, and the images that the
-//! cancel affects. Out: items of the share.
+//! Computes which items of a share a cancel takes away, from the states of both requests and the
+//! images that the cancel affects.
 
 use std::collections::BTreeSet;
 
 use crate::domain::{Action, ImageRef, Item, ItemResult, ShareRequest, Target};
 use crate::journal::State;
 
-/// The images that a cancel affects, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct AffectedImages {
-    /// The images that accounts lose: the cancelled image, or for a chain the blueprints made from
-    /// it.
+    /// The images that accounts lose: the cancelled image or, if a chain is cancelled, the
+    /// blueprints created from its image.
     pub(super) from_accounts: BTreeSet<ImageRef>,
-    /// The CVM image in Lighthouse: the cancelled one, or the one from which the cancelled
-    /// blueprint was made.
+    /// The CVM image in Lighthouse: the cancelled image, or the image from which the cancelled
+    /// blueprint was created.
     pub(super) published: Option<ImageRef>,
-    /// The blueprints that were made from `published`.
+    /// The blueprints that were created from `published`.
     pub(super) made: BTreeSet<ImageRef>,
 }
 
-/// Returns the items that this cancel calls off in `share`, including those that are already
-/// settled. Empty if the share does not precede the cancel.
+/// Returns the items of `share` that this cancel calls off, including items that already have a
+/// final result. Returns nothing if the share does not precede the cancel.
 pub(super) fn items_called_off(
     cancel: &State,
     share: &State,
@@ -32,14 +31,14 @@ pub(super) fn items_called_off(
     items_lost(cancel, share, images)
 }
 
-/// Returns the items of `share` that the calls of this cancel take away. The cancel makes no call
-/// for items that the withdrawal of its own approval called off.
+/// Returns the items of `share` that the calls of this cancel take away. If the cancel's own
+/// approval was withdrawn for some items, the cancel makes no call for them, so they are left out.
 pub(super) fn items_lost(cancel: &State, share: &State, images: &AffectedImages) -> Vec<Item> {
     let request = cancel.remaining();
     request.map_or_else(Vec::new, |request| items_lost_by(&request, share, images))
 }
 
-/// Returns the items of `share` that the calls of a cancel with this request take away.
+/// Returns the items of `share` that a cancel with this `request` takes away by its calls.
 pub(super) fn items_lost_by(
     request: &ShareRequest,
     share: &State,
@@ -69,7 +68,7 @@ pub(super) fn items_lost_by(
     lost.cloned().map(Item::Account).collect()
 }
 
-/// Whether a cancel's result shows that the share's `item` is gone.
+/// Whether `result`, a result of a cancel, shows that `item` of the share is gone.
 pub(in crate::app) fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
     // Removing an image from Lighthouse takes it from every account that has it there.
     let in_lighthouse =
@@ -78,7 +77,7 @@ pub(in crate::app) fn gone(result: &ItemResult, item: &Item, share: &State) -> b
     result.succeeded() && (result.item == *item || left)
 }
 
-/// Returns the items of a share that would be lost if a cancel took away `item`.
+/// Returns the items of `share` that would be lost if a cancel took away `item`.
 pub(super) fn items_that_need(item: &Item, share: &State, images: &AffectedImages) -> Vec<Item> {
     let (target, subject) = (&share.request().target, share.subject());
     let mut items = target.items();

@@ -1,7 +1,7 @@
-//! Writes the records of a turn: the first look at the cloud, the calls with their results, the
-//! outcome. Stores calls and results until the next call or wait, so that those of the last call
-//! are in the record that ends the turn. Holds the claim: until its lease ends, no other worker
-//! continues the request.
+//! Writes the records of a turn: the first look at the cloud, the calls with their results, and the
+//! outcome. Calls and results are held back until the next call or wait, so that the results of the
+//! last call are in the record that ends the turn. The writer holds the claim: no other worker
+//! continues the request until the lease of the claim ends.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,23 +28,21 @@ const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 pub(in crate::app) struct ClaimWriter<'a> {
     journal: &'a Journal,
     pub(in crate::app) clock: &'a Clock,
-    /// How long after its beginning a request is retried, while its failures are retryable.
+    /// A request whose failures are retryable is retried until this time after its beginning.
     retry_for: Duration,
     claim: Claim,
-    /// The calls and results that no record has yet. An attempt to revoke writes them only in its
-    /// last record.
+    /// The calls and results that are not recorded yet. An attempt to revoke records them only at
+    /// its end.
     pub(in crate::app) unwritten: Progress,
-    /// The items in doubt whose state no read of this turn has shown.
+    /// The items in doubt whose actual state this turn has not read yet.
     pub(super) doubts: BTreeSet<Item>,
-    /// The items of this share that other requests gave, and that end with this share.
+    /// The items of this share that other requests gave. They now end when this share ends.
     pub(super) renewed: BTreeSet<Item>,
-    /// Whether this turn has made a call.
     pub(super) called: bool,
     /// Whether the cloud may have carried out a call of this turn.
     pub(super) may_have_shared: bool,
-    /// Whether a turn before this one looked at the cloud.
+    /// Whether an earlier turn read the cloud.
     pub(super) looked_before_turn: bool,
-    /// Why the last call of this turn failed.
     last_failure: Option<String>,
 }
 
@@ -57,7 +55,8 @@ impl<'a> ClaimWriter<'a> {
     ) -> Self {
         let known = claim.state().results().into_iter();
         let in_doubt = known.filter(|result| result.maybe_done);
-        // The look that record 0 mentions belongs to the first turn.
+        // Record 0 mentions the look at the cloud that belongs to the first turn, not to an earlier
+        // one.
         let looked_before_turn = claim.state().looked_before() && claim.state().newest() > 0;
         Self {
             journal,
@@ -78,13 +77,13 @@ impl<'a> ClaimWriter<'a> {
         self.claim.state()
     }
 
-    /// Sets the root account that owns the image. The records from now on name it.
+    /// Sets the root account that owns the image, for the records that follow.
     pub(in crate::app) fn set_owner(&mut self, owner: Option<AccountId>) {
         self.claim.set_owner(owner);
     }
 
-    /// Removes the owner from later records unless the key in use after a call is known to belong
-    /// to it.
+    /// Removes the owner from the records that follow, unless `now` equals it. `now` is the account
+    /// that owns the key in use after a call, if known.
     pub(in crate::app) fn confirm_owner(&mut self, now: Option<AccountId>) {
         if self.claim.owner() != now.as_ref() {
             self.claim.set_owner(None);
@@ -95,8 +94,9 @@ impl<'a> ClaimWriter<'a> {
         self.claim.owner()
     }
 
-    /// Whether the lease has expired: another worker may have taken over, so no call may be made.
-    /// Reads the wall clock, which also shows a pause of the whole machine; a deadline does not.
+    /// Whether the lease has expired. If so, another worker may have taken over, and no call may be
+    /// made. Compares with the wall clock because, unlike a deadline, it also advances while the
+    /// whole machine is paused.
     pub(in crate::app) fn lease_is_over(&self) -> bool {
         match self.state().phase() {
             Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
@@ -110,11 +110,12 @@ impl<'a> ClaimWriter<'a> {
         matches!(self.state().phase(), Phase::Revoking { .. })
     }
 
-    /// The results in earlier records. For a revocation: the results of its own earlier attempts.
+    /// Returns the results in earlier records. For a revocation, returns the results of its own
+    /// earlier attempts.
     pub(in crate::app) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
-            // Leave out failed items, which are tried again, and items that were revoked before
-            // this revocation began.
+            // Leave out failed items, because they are tried again, and items that were revoked
+            // before this revocation began.
             let state = self.state();
             return state
                 .revoked()
@@ -126,9 +127,9 @@ impl<'a> ClaimWriter<'a> {
         self.state().results()
     }
 
-    /// Whether an earlier attempt recorded a look at the cloud or, in a revocation, a result or a
-    /// failed call. If it did, an item that has the wanted state now may be a result of that
-    /// attempt.
+    /// Whether an earlier attempt recorded a look at the cloud. For a revocation: whether an
+    /// earlier attempt recorded a result or a failed call. If so, an item that already has the
+    /// wanted state may have got it from that attempt.
     pub(in crate::app) fn looked_before(&self) -> bool {
         if self.revoking() {
             let mut tried = self.state().revoked().iter();
@@ -138,7 +139,8 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// The number of failed turns before this one; for a revocation, of failed attempts.
+    /// Returns the number of failed turns before this one. For a revocation, returns the number of
+    /// failed attempts.
     pub(in crate::app) fn failures_before(&self) -> u32 {
         match self.revoking() {
             true => self.state().failed_revocations(),
@@ -152,10 +154,12 @@ impl<'a> ClaimWriter<'a> {
         Ok(recorded.instrument(step(Step::Record)).await?)
     }
 
-    /// Records, before the request's first call, the items that need no call. After a crash, any
-    /// other item in the wanted state may be a result of this request. A revocation needs no such
-    /// record, because revoking twice is harmless. `doubted`: the account whose key was used may
-    /// not own the image, so a cancel's record does not name it as the owner.
+    /// Records, before the request's first call, the items that need no call. If the process
+    /// crashes later, any other item that has the wanted state may have got it from this request. A
+    /// revocation needs no such record, because revoking twice is harmless.
+    ///
+    /// `doubted` means that the account whose key was used may not own the image. The record of a
+    /// cancel then does not name that account as the owner.
     pub(in crate::app) async fn planned(&mut self, plan: &Plan, doubted: bool) -> Result<(), Stop> {
         if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());
@@ -180,7 +184,7 @@ impl<'a> ClaimWriter<'a> {
         recorded
     }
 
-    /// Stores how a call ended, for the next record.
+    /// Stores the end of a call for the next record.
     pub(in crate::app) fn keep_call(
         &mut self,
         action: String,
@@ -204,8 +208,8 @@ impl<'a> ClaimWriter<'a> {
         self.last_failure = failure.map(|error| format!("{}: {}", error.code, error.message));
     }
 
-    /// Stores the new successes among `results` for the next record. Failures are not stored: they
-    /// may be temporary, so only the end of the turn decides about them.
+    /// Stores the new successes among `results` for the next record. Does not store failures: they
+    /// may be temporary, so they are judged at the end of the turn.
     pub(in crate::app) fn keep_results(&mut self, results: &[ItemResult]) {
         let recorded = self.state().results();
         let new = |result: &ItemResult| result.succeeded() && !recorded.contains(result);
@@ -218,12 +222,14 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Records the stored results and calls, before another call or a wait. In a revocation, or
-    /// without a stored result, it writes nothing and keeps the calls for a later record.
+    /// Records the stored results and calls. Called before another call or a wait. If there is no
+    /// stored result, and in every revocation, nothing is written and the calls are kept for a
+    /// later record.
     ///
     /// # Errors
-    /// [`Stop`]; [`Stop::CalledOff`] if a call-off came first. In that case the results are
-    /// recorded nevertheless, because their calls had been made.
+    /// Returns [`Stop::CalledOff`] if a call-off was recorded first. The results are recorded
+    /// nevertheless, because the calls have been made. Otherwise returns the [`Stop`] of the failed
+    /// write.
     pub(in crate::app) async fn write_results(&mut self) -> Result<(), Stop> {
         if self.revoking() || self.unwritten.results.is_empty() {
             return Ok(());
@@ -243,8 +249,8 @@ impl<'a> ClaimWriter<'a> {
         Ok(())
     }
 
-    /// Records the event that ends the turn. If a call-off came first, returns [`Stop::CalledOff`]
-    /// and records only the results, or nothing in a revocation.
+    /// Records the event that ends the turn. If a call-off was recorded first, returns
+    /// [`Stop::CalledOff`] and records only the results, or nothing in a revocation.
     pub(in crate::app) async fn end(&mut self, event: Event) -> Result<(), Stop> {
         let end = self.record(event).await;
         match end {
@@ -257,8 +263,8 @@ impl<'a> ClaimWriter<'a> {
     /// Records that items of this share are called off.
     ///
     /// # Errors
-    /// Always: [`Stop::CalledOff`] after the record is written, so that the turn plans again;
-    /// another [`Stop`] if it cannot be written.
+    /// Always returns an error: [`Stop::CalledOff`] after the record is written, so that the turn
+    /// plans again, or another [`Stop`] if the record cannot be written.
     pub(super) async fn call_off(&mut self, call_off: CallOff) -> Result<(), Stop> {
         self.record(Event::CalledOff(call_off)).await?;
         Err(Stop::CalledOff)
@@ -270,8 +276,9 @@ impl<'a> ClaimWriter<'a> {
         self.close_or_defer(results, None, ended).await
     }
 
-    /// Closes a request that may not be carried out, as denied if `denial` has the verdict. Defers it
-    /// if an item is unfinished, even after the share's expiry: the cloud must be read again.
+    /// Closes a request that may not be carried out. Closes it as denied if `denial` is given. If
+    /// an item is unfinished, defers the request instead, even after the share's expiry, because
+    /// the cloud must be read again.
     pub(super) async fn close_withheld(
         &mut self,
         results: Vec<ItemResult>,
@@ -280,7 +287,7 @@ impl<'a> ClaimWriter<'a> {
         self.close_or_defer(results, denial, false).await
     }
 
-    /// `ended`: a retryable failure is not retried any more.
+    /// If `ended`, retryable failures are final.
     async fn close_or_defer(
         &mut self,
         results: Vec<ItemResult>,
@@ -315,9 +322,9 @@ impl<'a> ClaimWriter<'a> {
         self.end(event).await
     }
 
-    /// Records the results so far, and why the other items are open. Also records each open item
-    /// that is or was in doubt, and whether it still is, so that the doubt outlasts a later turn
-    /// that fails for another reason.
+    /// Records the results so far, and why the other items are open. Also records every open item
+    /// that is or was in doubt, and whether it still is. Otherwise the doubt would be lost if a
+    /// later turn fails for another reason.
     async fn defer(
         &mut self,
         mut results: Vec<ItemResult>,
@@ -331,13 +338,15 @@ impl<'a> ClaimWriter<'a> {
             kind: ResultKind::Pending,
             ..result.clone()
         }));
-        // A call may have been made for an item in doubt, although no record names the call.
+        // If an item is in doubt, a call may have been made for it although no record names the
+        // call.
         let doubt = results.iter().chain(&known).any(|r| r.maybe_done);
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let (why, not_before, fault) = match Failure::of(open) {
             None if self.is_thorough() && self.last_failure.is_some() => {
-                // Without a fault, the next turn would be thorough again, and begin at once.
+                // If no fault were recorded, the next turn would also be thorough and would begin
+                // at once.
                 let pause = doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns());
                 (self.why_out_of_time(), after(pause), Some(Fault::Cloud))
             }
@@ -368,8 +377,9 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// Defers the request until another worker has finished. Also records the items in doubt, and
-    /// the calls that an attempt before a call-off may have left unrecorded.
+    /// Defers the request until another worker has finished. Also records the items in doubt. If a
+    /// call-off ended an earlier attempt, also records the calls of that attempt that are not
+    /// recorded yet.
     pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
         let doubt = |item: &Item| ItemResult::new(item.clone(), ResultKind::Pending, None);
         let doubts = self.doubts.iter().map(|item| doubt(item).in_doubt(true));
@@ -384,7 +394,6 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// Returns why items are pending although none has failed.
     pub(in crate::app) fn why_out_of_time(&self) -> String {
         match &self.last_failure {
             Some(why) => format!("the time ran out; the last call failed: {why}"),

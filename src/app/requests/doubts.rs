@@ -1,6 +1,6 @@
-//! Keeps the items in doubt: a call for them got no clear answer, in an earlier turn or before a
-//! call-off, so the cloud may have changed them without a record.
-//! In: the recorded results, and observations of the cloud. Out: results marked as in doubt.
+//! Tracks the items in doubt. A call for such an item got no clear answer, in an earlier turn or
+//! before a call-off, so the cloud may have changed the item although no record says so. Marks
+//! recorded results as in doubt, and settles doubts when the cloud is read.
 
 use crate::app::context::LIST_DELAY;
 use crate::cloud::error::refuses_account;
@@ -11,8 +11,8 @@ use super::claim_writer::ClaimWriter;
 use super::interrupted::is_open;
 
 impl ClaimWriter<'_> {
-    /// Notes in `seen` the items that the cloud's lists may lack although a call of this share gave
-    /// them: those in doubt, for some time after a call.
+    /// For a share that made calls recently, adds its items in doubt to those that the cloud's
+    /// lists may not show yet.
     pub(super) fn note_late_lists(&self, seen: &mut Observation) {
         let state = self.state();
         let shares = state.request().action == Action::Share && !self.revoking();
@@ -26,9 +26,9 @@ impl ClaimWriter<'_> {
         self.doubts.retain(|item| !seen.shows(item));
     }
 
-    /// If the turn has made a call, puts all open items in doubt, called-off ones included: no
-    /// record shows what the attempt reached. Returns whether an item is in doubt. Call it after a
-    /// call-off ended an attempt.
+    /// If the turn has made a call, puts all open items in doubt, including those that were called
+    /// off, because no record shows which of them the calls reached. Returns whether any item is in
+    /// doubt. Call it after a call-off has ended an attempt.
     pub(super) fn doubt_open_items(&mut self) -> bool {
         if self.called {
             let open = self.state().results().into_iter();
@@ -38,9 +38,9 @@ impl ClaimWriter<'_> {
         !self.doubts.is_empty()
     }
 
-    /// Marks the results of items in doubt. An account that the cloud does not know, or that owns
-    /// the image, cannot have got it, so its result is not marked. Neither is the result of an item
-    /// that a call took away.
+    /// Marks the results of items in doubt. Does not mark an account that the cloud does not know
+    /// or that owns the image, because the image cannot have been shared with it. Does not mark an
+    /// item that a call took away, either.
     pub(in crate::app) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let mark = |result: ItemResult| {
             let doubted = self.doubts.contains(&result.item) && !excludes_a_share(&result);
@@ -50,13 +50,13 @@ impl ClaimWriter<'_> {
         results.into_iter().map(mark).collect()
     }
 
-    /// One result per item, in the request's order. An item without a new result keeps the recorded
-    /// one.
+    /// Returns one result per item, in the request's order. An item without a new result keeps its
+    /// recorded result.
     pub(super) fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let new = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
         let latest = |known: ItemResult| match new(&known.item).unwrap_or(known) {
-            // A read showed that the called-off item of a share is not shared, so it is no longer
-            // in doubt. For a cancel, the doubts say whether a read showed the item.
+            // A read showed that this called-off item of a share is not shared, so the item is no
+            // longer in doubt. For a cancel, `doubts` shows whether the item was read.
             called_off if called_off.kind == ResultKind::Cancelled => {
                 let cancels = self.state().request().action == Action::Cancel;
                 let doubted = cancels && self.doubts.contains(&called_off.item);

@@ -1,4 +1,5 @@
-//! A dry run: decides, reads the cloud and plans. Writes nothing and changes nothing.
+//! A dry run: asks the policies, reads the cloud and shows the plan. Writes no record and changes
+//! nothing in the cloud.
 
 use crate::app::answer::{Answer, Ending};
 use crate::app::calls::observe;

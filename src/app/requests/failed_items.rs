@@ -1,5 +1,5 @@
-//! Why a turn or an attempt to revoke left items open, and the pause that follows. In: results.
-//! Out: the failure to report.
+//! Selects, from the results of a turn or of an attempt to revoke, the failure that is reported as
+//! the reason for the open items. Also computes the pause before the next attempt.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub(in crate::app) struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// Returns the first failure that an operator must correct, else the first failure. `None` if
-    /// no item failed: then the time ran out.
+    /// Returns the first failure that an operator must correct, or else the first failure. Returns
+    /// `None` if no item failed, which means that the time ran out.
     pub(in crate::app) fn of(open: &'a [ItemResult]) -> Option<Self> {
         let failures = || {
             open.iter().filter_map(|result| match &result.kind {

@@ -1,6 +1,5 @@
-//! What is read while a request is opened: the cloud before record 0, and the other requests for
-//! the same image. In: an approved share. Out: what was read, so that its first turn need not read
-//! it again.
+//! Reads the cloud and lists the other requests for the same image while a share is opened, so that
+//! the first turn does not have to read them again.
 
 use std::collections::BTreeSet;
 
@@ -14,24 +13,26 @@ use crate::policy::Approved;
 
 #[derive(Debug, Default)]
 pub(in crate::app) struct FirstLook {
-    /// The cloud's state before record 0. `None` if it was not read, could not be read, or showed
-    /// an item that needs no call.
+    /// The cloud's state before record 0. `None` if it was not read or could not be read, or if an
+    /// item needs no call.
     pub(in crate::app) seen: Option<Observation>,
     /// The other requests for the same image and receivers, if they could be listed.
     pub(in crate::app) neighbours: Option<BTreeSet<StreamId>>,
 }
 
 impl App {
-    /// Whether record 0 was written within the time that a concurrent cancel waits for it.
+    /// Whether record 0 was written within [`context::OPENING_TIME`], the time that a concurrent
+    /// cancel waits for it.
     pub(in crate::app) fn opened_in_time(&self, since: Timestamp) -> bool {
         self.now().duration_since(since) < context::OPENING_TIME
     }
 
-    /// Returns the cloud's state before a new share. `None` for a cancel or a share that begins
-    /// later, and if the read fails or takes too long. Also `None` if an item needs no call, for
-    /// example because it is shared already: that must be recorded before the first call. If a site
-    /// cannot list shares, the state is returned nevertheless, because a second read would show no
-    /// more.
+    /// Returns the cloud's state before a new share.
+    ///
+    /// Returns `None` for a cancel, for a share that begins later, and if the read fails or takes
+    /// too long. Also returns `None` if an item needs no call, for example because it is shared
+    /// already: this must be recorded before the first call. If a site cannot list shares, the
+    /// state is returned nevertheless, because a second read would show no more.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,
@@ -43,8 +44,8 @@ impl App {
             return None;
         }
         let look = Box::pin(async {
-            // The context depends on what this finds. If it fails, the caller repeats it after
-            // record 0 and returns the error.
+            // The context depends on the result of `find_source`. If it fails here, the caller
+            // repeats it after record 0 and returns the error then.
             self.find_source(request).await.ok()?;
             let context = self.context(request, deadline);
             let seen = observe::observe(&context, request).await;

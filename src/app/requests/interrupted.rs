@@ -1,5 +1,6 @@
-//! What an interrupted worker may have shared without recording it. In: an item's recorded result
-//! and the observed state. Out: the item's result after that observation.
+//! Determines what an interrupted worker may have shared without recording it. Takes an item's
+//! recorded result and the observed state of the cloud, and returns the item's result after that
+//! observation.
 
 use crate::app::grants::Ownership;
 use crate::cloud::error::image_is_missing;
@@ -7,16 +8,16 @@ use crate::domain::{Action, CloudError, Item, ItemResult, ResultCode, ResultKind
 use crate::journal::State;
 use crate::plan::Observation;
 
-/// Whether the item is pending, or was called off before a record showed it shared. An unrecorded
-/// call may have shared it.
+/// Whether the item is pending, or was called off before any record showed it as shared. In both
+/// cases, a call that no record mentions may have shared it.
 pub(super) fn is_open(result: &ItemResult) -> bool {
     let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
     result.pending() || called_off
 }
 
-/// Returns the result of an item that an interrupted worker may have shared. `None`: the worker did
-/// not share it, or the known result stays. Pending (the time ran out) or a retryable failure: a
-/// later turn must read the cloud again.
+/// Returns the result of an item that an interrupted worker may have shared. Returns `None` if the
+/// worker did not share the item, or if the known result remains valid. If a later turn must read
+/// the cloud again, the result is pending (when the time ran out) or a retryable failure.
 pub(super) fn interrupted_result(
     state: &State,
     result: &ItemResult,
@@ -25,14 +26,14 @@ pub(super) fn interrupted_result(
     let shares = state.request().action == Action::Share;
     // If the item for Lighthouse is not in doubt, no call was sent or the cloud refused it.
     let refused = matches!(result.item, Item::Lighthouse(_)) && !result.maybe_done;
-    // After its revocation, only another request can have shared the item again.
+    // If this request revoked the item, only another request can have shared it again.
     let revoked = |done: &ItemResult| done.succeeded() && done.item == result.item;
     let revoked = state.revoked().iter().any(revoked);
     if !shares || !is_open(result) || state.found_before(&result.item) || refused || revoked {
         return None;
     }
-    // The account on record may have shared items that another account does not see. If no record
-    // names an account, suspect another account only for an item in doubt.
+    // The account on record may have shared items that the account in use cannot see. If no record
+    // names an account, assume this only for an item in doubt.
     let (mut seen, listed) = (seen.clone(), seen.readable);
     let ownership = Ownership::of(state.owner(), seen.owner.as_ref());
     if !ownership.proven() && (ownership != Ownership::NotRecorded || result.maybe_done) {
@@ -71,8 +72,8 @@ pub(super) fn interrupted_result(
 
 const SHARED: &str = "an interrupted worker may have shared the image";
 
-/// The result of an item for which an interrupted worker made a call `lately`, and which the
-/// cloud's lists may therefore lack. A later turn reads them again.
+/// The result of an item for which a call was made recently. The cloud's lists may not show its
+/// effect yet, so a later turn reads them again. `lately` describes the call, for the message.
 pub(super) fn list_is_late(lately: &str) -> ResultKind {
     let why = format!(
         "{lately}, and the cloud's list may not show it yet — nothing to do: the program reads the list again"
@@ -81,8 +82,8 @@ pub(super) fn list_is_late(lately: &str) -> ResultKind {
 }
 
 /// The result of an item that may be shared, although neither a record nor the cloud shows it. A
-/// later revocation cancels the item, which is harmless if it is not shared. `unproven`: why a list
-/// without the account proves nothing.
+/// later revocation cancels the item, which is harmless if the item is not shared. `unproven`
+/// explains why the account's absence from a list proves nothing.
 fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
     let retryable = error.is_some_and(|error| error.class.passing());
     let (code, why) = match (error, unproven) {

@@ -1,6 +1,6 @@
-//! A request from its first record to its close: opened, claimed, worked on, called off, resumed or
-//! reopened.
-//! In: a decided request or its state. Out: its records and the answer.
+//! A request from its first record to its close: it is opened, claimed, worked on, called off,
+//! resumed or reopened. Takes a decided request or the state of a recorded one; writes its records
+//! and returns the answer.
 
 mod awaited_workers;
 mod backlog;

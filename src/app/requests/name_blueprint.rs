@@ -1,6 +1,5 @@
-//! Records the name of a chain's blueprint, so that the index lists the request under it. In: the
-//! results, one of which names the blueprint. Out: whether the other requests for that blueprint
-//! must be read.
+//! Records which blueprint a chain shares, so that the index also lists the request under that
+//! blueprint. Tells the caller whether it must then read the other requests for the blueprint.
 
 use crate::domain::{ItemResult, ResultKind, Target};
 
@@ -8,13 +7,14 @@ use super::claim_writer::ClaimWriter;
 use super::stop::Stop;
 
 impl ClaimWriter<'_> {
-    /// Records which blueprint the accounts of a chain get, before any result or call for them:
-    /// only then do requests for that blueprint see this one. A blueprint that this request made is
-    /// not written at once, but with the results before the next call.
+    /// Records which blueprint the accounts of a chain get, before any result or call for these
+    /// accounts. Other requests for that blueprint can see this request only after this record. A
+    /// blueprint that this request itself created is not recorded at once, but together with the
+    /// results before the next call.
     ///
     /// # Errors
-    /// [`Stop::BlueprintNamed`] after recording a blueprint that may have existed before; another
-    /// [`Stop`] if it cannot be recorded.
+    /// Returns [`Stop::BlueprintNamed`] after recording a blueprint that may have existed before
+    /// this request, or another [`Stop`] if the blueprint cannot be recorded.
     pub(in crate::app) async fn name_blueprint(
         &mut self,
         results: &[ItemResult],

@@ -1,6 +1,7 @@
-//! What an adoption leaves as it is. In: its state, and the cloud after its claim. Out: a result for
-//! each item that is not shared any more, or that another request has given or is to change. All
-//! other items are shared already, so an adoption makes no call.
+//! Finds the items that an adoption must leave as they are: items that are no longer shared, and
+//! items that another request has given or is about to change. Takes the state of the adoption and
+//! a read of the cloud that was made after its claim. The remaining items are shared already, so an
+//! adoption makes no call.
 
 use crate::app::App;
 use crate::domain::{Action, Fault, Item, ItemResult, ResultCode, ResultKind, ShareRequest};
@@ -8,10 +9,12 @@ use crate::journal::{JournalError, Phase, Receiver, State};
 use crate::plan::Observation;
 
 impl App {
-    /// Returns the results of the items of `request`, which is left of `adoption`, that are not
-    /// adopted. Leaves out items with a result in `done`. Empty if `adoption` adopts nothing or is
-    /// being revoked. Call it after the cloud was read: a request that shared or cancelled what the
-    /// read shows is on record by then.
+    /// Returns a result for each item that cannot be adopted. `request` is the part of `adoption`
+    /// that was not called off. Leaves out items that have a result in `done`. Returns nothing if
+    /// `adoption` is not an adoption or is being revoked.
+    ///
+    /// Call it after the cloud was read. Any request that caused a share or a cancel shown by that
+    /// read is then already on record.
     pub(super) async fn not_adopted(
         &self,
         adoption: &State,
@@ -24,7 +27,8 @@ impl App {
         }
         let (region, image) = (&request.region, request.target.image());
         let mut streams = self.journal.neighbours(adoption).await?;
-        // A cancel may take the CVM image of the blueprint out of Lighthouse.
+        // A cancel may remove the blueprint's CVM image from Lighthouse, so read the requests for
+        // that image, too.
         if let Some(source) = self.published.source(region, &image) {
             let lighthouse = [Receiver::Lighthouse.name()];
             let cancels = self.journal.unfinished(region, &source, &lighthouse);
@@ -45,8 +49,9 @@ impl App {
     }
 }
 
-/// The result of an item that `other` has given, or that `other` is to cancel or is working on. A
-/// share that waits makes no call, and finds the item shared.
+/// Returns the adoption's result for an item that `other` has given, is working on, or is about to
+/// cancel. A share that still waits does not count: it makes no call, and will find the item
+/// shared.
 fn concerned(other: &State, item: &Item) -> Option<ResultKind> {
     let target = &other.request().target;
     let cancels = other.request().action == Action::Cancel;
@@ -55,7 +60,7 @@ fn concerned(other: &State, item: &Item) -> Option<ResultKind> {
     let of_all = cancels && target.lighthouse();
     let unfinished = match other.phase() {
         Phase::Working { .. } | Phase::Revoking { .. } => names || of_all,
-        // What is done already does not change any more.
+        // Items that have succeeded do not change any more.
         Phase::Deferred { .. } => of_all || other.results().iter().any(open),
         Phase::Waiting { .. } => cancels && (names || of_all),
         Phase::Denied | Phase::Closed | Phase::RevokeDeferred { .. } | Phase::Revoked => false,
@@ -69,7 +74,8 @@ fn concerned(other: &State, item: &Item) -> Option<ResultKind> {
     Some(ResultKind::failed(ResultCode::NotAdopted, why, false))
 }
 
-/// The result of an item that the cloud does not show as shared; `None` if it does.
+/// Returns the result of an item that the cloud does not show as shared, or `None` if the cloud
+/// shows it as shared.
 fn not_shared(item: &Item, seen: &Observation) -> Option<ResultKind> {
     let shared = match item {
         Item::Account(account) => seen.shares.as_ref().is_some_and(|to| to.contains(account)),

@@ -1,5 +1,5 @@
-//! What the records say of the items that a cancel or a revocation takes away. In: the states of
-//! the shares. Out: [`OnRecord`].
+//! Collects what the journal records about the items that a cancel or a revocation takes away, from
+//! the states of the shares that gave them.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,20 @@ use crate::plan::Given;
 
 use super::cancelled_items::{AffectedImages, items_lost};
 
-/// What the records say of the items to take away. Empty for a share.
+/// What the journal records about the items that a cancel or a revocation takes away. Empty for a
+/// share.
 #[derive(Debug, Default)]
 pub(in crate::app) struct OnRecord {
-    /// Results of items that get no call, such as those that a later share holds.
+    /// The results of items for which no call is made, such as items that a later share holds.
     pub(super) kept: Vec<ItemResult>,
-    /// For each share from which a cancel or revocation takes items: its owner account on record,
-    /// if any.
+    /// The owner account of each share from which items are taken, or `None` if no record names it.
     pub(super) owners: Vec<Option<AccountId>>,
-    /// The items that are taken away.
     pub(super) given: Given,
 }
 
 impl OnRecord {
-    /// What is on record of the shares among `states` from which `cancel` takes items.
+    /// Collects what is on record about those shares among `states` from which `cancel` takes
+    /// items.
     pub(super) fn of_cancel(
         cancel: &State,
         states: &[State],
@@ -41,7 +41,7 @@ impl OnRecord {
         known
     }
 
-    /// What is on record of the share whose `items` are revoked.
+    /// Collects what is on record about `share`, of which `items` are being revoked.
     pub(in crate::app) fn of_revocation(share: &State, items: Vec<Item>, now: Timestamp) -> Self {
         let mut known = Self::default();
         known.add(share, items.into_iter().collect(), now);

@@ -1,6 +1,6 @@
-//! Writes the first record of a request. In: a request of a delivery and its decision. Out: the
-//! opened stream. The record ties the request to the delivery, the map, the configuration and the
-//! secret that brought it.
+//! Writes the first record of a request, given the request of a delivery and its decision. The
+//! record ties the request to the delivery that brought it, and to the map, the configuration and
+//! the secret that were used.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::plan::Observation;
 use crate::policy::Decision;
 
 impl App {
-    /// Returns the digests that tie every request of a delivery to what was received.
+    /// Returns the digests that every request of a delivery records: of the delivery's body, the
+    /// map and the configuration.
     pub(in crate::app) fn received(&self, verified: &VerifiedDelivery, map: &Map) -> Received {
         Received {
             body_digest: hex::encode(Sha256::digest(verified.body())),
@@ -24,9 +25,10 @@ impl App {
         }
     }
 
-    /// Writes record 0: intent, verdict and lease in one create-only write. No call that changes a
-    /// share precedes it. A request that is denied, waits for its `not_before`, or got no slot has
-    /// no lease. Keeps the callback of a request that it opened.
+    /// Writes record 0, which contains the intent, the verdict and the lease, in one create-only
+    /// write. No call that changes a share is made before it. A request has no lease if it is
+    /// denied, waits for its `not_before`, or got no slot. If this call opened the request, also
+    /// keeps the callback of its delivery.
     pub(in crate::app) async fn open(
         &self,
         incoming: &IncomingRequest<'_>,
@@ -44,8 +46,8 @@ impl App {
         let rules = &self.prepared.notice_rules;
         let allowed = opening.intent.verdict.allowed;
         if !allowed && rules.want(NoticeKind::Denied, Some(&incoming.identity.source)) {
-            // A denial gets no lease and so no wake-up. Add one here: it lets a sweep deliver
-            // the notification if this process does not.
+            // A denial gets no lease and therefore no wake-up. Add one here, so that a sweep
+            // delivers the notification if this process does not.
             let at = self.lease(incoming.now, Deadline::after(Duration::ZERO));
             let stream = StreamId::of(&incoming.identity);
             self.journal.add_wake_up(WakeUp::new(at, stream, 0)).await?;

@@ -1,5 +1,5 @@
-//! What a turn may do. The policies decide a new request, and decide a recorded share again before
-//! each later turn. In: a request or its state. Out: the permission, or why it is withheld.
+//! Decides what a turn may do. The policies decide a new request, and they decide a recorded share
+//! again before each later turn. Returns the permission, or the reason why it is withheld.
 
 use crate::app::App;
 use crate::app::answer::refused_items;
@@ -14,12 +14,12 @@ use crate::telemetry::{Step, step};
 pub(in crate::app) enum Permission {
     /// The turn may carry out this request.
     Granted(Approved),
-    /// The turn must share nothing more, and close the request.
+    /// The turn must not share anything more, and must close the request.
     Withheld(Withheld),
 }
 
 impl Permission {
-    /// The verdict of the current policies if they let a share continue; otherwise `None`.
+    /// Returns the verdict of the current policies if they let a share continue; otherwise `None`.
     pub(super) fn verdict(&self) -> Option<&Verdict> {
         match self {
             Self::Granted(approved) if approved.request().action == Action::Share => {
@@ -30,20 +30,20 @@ impl Permission {
     }
 }
 
-/// Why a turn may not carry out its request, but must close it.
+/// Why a turn must close its request without carrying it out.
 #[derive(Debug)]
 pub(in crate::app) enum Withheld {
     /// The share expired before it was finished.
     Expired,
-    /// Later cancels, or the withdrawal of the request's approval, called off every item.
+    /// Every item was called off, by later cancels or because the request's approval was withdrawn.
     CalledOff,
     /// The policies deny the request.
     Denied(Verdict),
 }
 
 impl Withheld {
-    /// Returns the result with which an item is closed. A pending item becomes denied or expired;
-    /// any other result stays.
+    /// Returns the final result of an item when its request is closed. A pending item becomes
+    /// denied or expired; any other result is kept.
     pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
         if !result.pending() {
             return result;
@@ -68,7 +68,7 @@ impl Withheld {
 }
 
 impl App {
-    /// Decides a recorded request again. A share needs the permission of the current policies; a
+    /// Decides a recorded request again. A share needs the permission of the current policies. A
     /// cancel that was allowed once stays allowed.
     pub(super) fn permission(&self, state: &State) -> Permission {
         let now = self.now();

@@ -1,7 +1,8 @@
-//! Finds the place of a new request in the order of shares and cancels. In: a request that is being
-//! opened. Out: an instant later than its approval, if it must follow a recorded request to which a
-//! wrong clock gave a later instant; for an adoption, and for a cancel of an unknown share, the
-//! instant at which its comparison began. Reads the journal, and the cloud for a cancel that concerns Lighthouse.
+//! Finds the place of a new request in the order of shares and cancels, while the request is being
+//! opened. The order usually follows the instants of approval. A later instant is returned if the
+//! request must follow a recorded request to which a wrong clock gave a later instant. For an
+//! adoption and for a cancel of an unknown share, the place is the instant at which the comparison
+//! began. Reads the journal and, for a cancel that concerns Lighthouse, the cloud.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +12,13 @@ use crate::domain::{AccountId, Action, ImageRef, ShareRequest, Target, Timestamp
 use crate::journal::{JournalError, Receiver, State, StreamId};
 
 impl App {
-    /// Returns the instant that puts this request after those that were on record when it was
-    /// approved: a cancel after the shares that it may affect, a share after the unfinished
-    /// cancels. `None` if the instant of its approval already puts it there. What a comparison
-    /// causes follows only what the comparison may have read: a later cancel calls an adoption off,
-    /// and a later share keeps what a cancel of unknown shares would take.
+    /// Returns the instant that orders this request after the requests that were on record when it
+    /// was approved: a cancel after the shares that it may affect, and a share after the unfinished
+    /// cancels. Returns `None` if the instant of its approval already does this.
+    ///
+    /// A request that a comparison caused is ordered only after what the comparison may have read.
+    /// A cancel that was approved after the comparison therefore calls off an adoption, and a share
+    /// that was approved after it keeps the items that a cancel of unknown shares would take.
     pub(super) async fn place_in_order(
         &self,
         incoming: &IncomingRequest<'_>,
@@ -41,9 +44,9 @@ impl App {
                 self.read_affected(request, deadline).await?.2
             }
         };
-        // Follow the requests that were approved before this one, and those to which a wrong clock
-        // gave an instant in the future. Any other request was approved later and overtook this
-        // one.
+        // Follow the requests that were approved before this one, and the requests to which a wrong
+        // clock gave an instant in the future. Every other request was approved later than this one
+        // and was merely recorded sooner.
         let now = self.now();
         let before = |other: &&State| {
             other.request().action != request.action
@@ -53,8 +56,8 @@ impl App {
         Ok(place.filter(|place| *place > decided_at).or(compared_at))
     }
 
-    /// Returns the unfinished requests for the blueprints that, according to the journal, were made
-    /// from the image of this chain.
+    /// Returns the unfinished requests for the blueprints that, according to the journal, were
+    /// created from the image of this chain.
     async fn cancels_of_made(
         &self,
         request: &ShareRequest,

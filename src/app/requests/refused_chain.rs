@@ -1,7 +1,6 @@
-//! Ends a chain whose blueprint the cloud refuses to share: removes from Lighthouse the image that
-//! this request put there, unless another request needs it.
-//! In: the results so far. Out: the results with the reason. `plan::chain` decides which results
-//! are such a refusal.
+//! Ends a chain if the cloud refuses to share its blueprint: removes the image that this request
+//! put into Lighthouse, unless another request needs it there, and adds the reason to the results.
+//! `plan::chain` decides which results are such a refusal.
 
 use crate::app::calls::lighthouse_stage;
 use crate::app::grants::{Ownership, serving};
@@ -14,7 +13,8 @@ use super::claim_writer::ClaimWriter;
 use super::stop::Stop;
 
 impl App {
-    /// Ends a chain whose blueprint the cloud refuses to share. Returns other results unchanged.
+    /// Ends the chain if `results` show that the cloud refuses to share its blueprint; otherwise
+    /// returns `results` unchanged.
     pub(super) async fn undo_refused_chain(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -33,13 +33,12 @@ impl App {
             return Ok(refused.explain(results, &Publication::NeededByOthers));
         }
         let context = self.context(writer.state().request(), deadline);
-        // Compare with the account of the client, not with the writer's owner, which may be only a
-        // copy of the owner on record.
+        // Compare with the account whose key is in use. The writer's owner may merely be a copy of
+        // the owner on record.
         let asked = context.cloud.known_owner();
         let ownership = Ownership::of(writer.state().owner(), asked.as_ref());
         let published = ImageRef::Cvm(image.clone());
         if let Some(error) = ownership.differing_error(&published, context.account) {
-            // Another account's key sees neither the blueprint nor the image.
             let stands = Publication::Stands {
                 why: error.to_string(),
                 retryable: true,
@@ -57,7 +56,8 @@ impl App {
                 why: format!("{code}: {message}"),
                 retryable,
             },
-            // The time ran out. A later turn gets the same refusal and removes the image then.
+            // The time ran out. The cloud will refuse again in a later turn, which then removes the
+            // image.
             ResultKind::Pending => Publication::Stands {
                 why: "the time ran out; a later turn tries again".to_owned(),
                 retryable: true,

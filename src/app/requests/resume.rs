@@ -1,5 +1,5 @@
-//! Resumes a recorded request: claims it for another turn, which decides again before it shares
-//! anything. In: a state. Out: the state after the turn.
+//! Resumes a recorded request: claims it for another turn, which decides the request again before
+//! it shares anything.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::first_look::FirstLook;
 
 impl App {
     /// Resumes a request in any phase, and queues the notifications that its turn caused. Returns
-    /// the state afterwards: the recorded one if no work is due except a revocation, if no slot is
-    /// free, and in a dry run.
+    /// the state afterwards. The state does not change if a revocation is the only work due, if no
+    /// slot is free, or in a dry run.
     pub(in crate::app) async fn resume(
         &self,
         state: State,
@@ -28,8 +28,8 @@ impl App {
         let Some(_slot) = self.slots.take() else {
             return Ok(state);
         };
-        // `look_up` stops at the first number without a record, so it does not notice a gap. Read
-        // the whole stream before working on it.
+        // `look_up` stops at the first missing record number, so it does not notice a gap after it.
+        // Read the whole stream before working on it.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
             return Ok(state);
@@ -39,8 +39,8 @@ impl App {
         Ok(after)
     }
 
-    /// Takes a turn at an unfinished request. `at_once`: takes it also during a pause. Returns the
-    /// state afterwards; if another worker was first, the state that the journal has.
+    /// Takes a turn at an unfinished request. With `at_once`, does so even during a pause. Returns
+    /// the state afterwards; if another worker was first, returns the state in the journal.
     pub(in crate::app) async fn run_turn(
         &self,
         state: State,
@@ -63,9 +63,9 @@ impl App {
         Box::pin(self.work_off_claim(claim, permission, first_look, deadline)).await
     }
 
-    /// Claims a request that is due; `None` if another worker was first. Waits up to `LATE_CALL` if
-    /// the last worker died or has just left an item in doubt: the cloud may still be carrying out
-    /// the last call.
+    /// Claims a request that is due. Returns `None` if another worker was first. If the last worker
+    /// died, or has just left an item in doubt, waits up to `LATE_CALL` after the claim, because
+    /// the cloud may still be carrying out that worker's last call.
     pub(in crate::app) async fn take_turn(
         &self,
         state: State,

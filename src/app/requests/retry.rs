@@ -1,6 +1,5 @@
-//! Reopens an ended request for an operator: decides it again for its original requester and
-//! approvers, and carries it out or lets it wait. In: the request's name, the operator, and the
-//! reason. Out: whether the request was reopened, and its result.
+//! Reopens an ended request for an operator. The request is decided again with its original
+//! requester and approvers, and is then carried out or waits for its `not_before`.
 
 use std::fmt;
 
@@ -13,12 +12,12 @@ use crate::policy::Decision;
 use super::first_look::FirstLook;
 use super::permission::Permission;
 
-/// The operator at the command line, and the configured source for which the operator acts.
+/// The operator at the command line, and the configured source in whose name the operator acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// The name of a configured source.
     pub source: SourceName,
-    /// The person who acts.
+    /// The name of the operator.
     pub requester: String,
 }
 
@@ -32,12 +31,12 @@ impl fmt::Display for Operator {
 #[derive(Debug)]
 pub enum Retried {
     /// The request was reopened. A worker took a turn at it, or it waits for its `not_before`. The
-    /// answer has the state afterwards.
+    /// answer shows the state afterwards.
     Reopened(Ending, Box<Answer>),
-    /// The current policies deny the request. The journal records the attempt, and the request stays
-    /// closed. The answer has the reasons.
+    /// The current policies deny the request. The journal records the attempt, and the request
+    /// stays closed. The answer shows the reasons.
     Denied(Box<Answer>),
-    /// The request stays closed, for this reason.
+    /// The request stays closed, for the given reason.
     StaysClosed(String),
 }
 
@@ -54,7 +53,7 @@ pub enum RetryError {
         .flaws.join("\n  ")
     )]
     Unread {
-        /// The id.
+        /// The ambiguous id.
         name: String,
         /// Which requests cannot be read, and why.
         flaws: Vec<String>,
@@ -75,7 +74,8 @@ pub enum RetryError {
 
 impl App {
     /// Decides a failed, denied or partial request again under the current policies, and carries it
-    /// out. Before its `not_before` it waits instead, and is decided once more at that instant.
+    /// out. If its `not_before` has not come yet, the request waits instead and is decided once
+    /// more at that instant.
     pub async fn retry(
         &self,
         name: &str,

@@ -1,6 +1,6 @@
 //! Limits the work of a server: the number of requests that are carried out at once, and the
-//! unfinished requests of each source. In: requests of verified deliveries. Out: a slot, a place in
-//! the backlog, or a refusal. Without effect on a host that limits its own concurrency.
+//! unfinished requests of each source. A request gets a slot, a place in the backlog, or a refusal.
+//! On a host that limits its own concurrency, nothing is limited here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,9 @@ use crate::domain::SourceName;
 use crate::journal::StreamId;
 use crate::telemetry::{TraceContext, current};
 
-/// Maximum number of requests that are carried out at once.
 const MAX_SLOTS: u8 = 64;
-/// Maximum total size of a source's unfinished requests, in bytes. Each counts with the size of its
-/// delivery.
+/// Maximum total size of a source's unfinished requests, in bytes. Each request counts with the
+/// size of its delivery.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Default)]
@@ -42,7 +41,7 @@ pub(in crate::app) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// While it exists, counts one unfinished request of its source.
+/// Counts as one unfinished request of its source until it is dropped.
 #[derive(Debug)]
 pub(in crate::app) struct Unfinished {
     _counted: Option<Counted>,
@@ -59,11 +58,10 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) stream: StreamId,
-    /// The trace of the delivery that brought the request.
     pub(super) trace: Option<TraceContext>,
     /// Counts the entry as unfinished work of its source until the turn at it ends. `None` if no
-    /// delivery brought it: an earlier process left it, or this program announced a withdrawal that
-    /// an instance showed.
+    /// delivery brought the entry: an earlier process left it, or this program announced a
+    /// withdrawal that an instance showed.
     _unfinished: Option<Unfinished>,
 }
 
@@ -83,8 +81,9 @@ impl Slots {
         (slots, Backlog(queue))
     }
 
-    /// Counts one more unfinished request of a source. `bytes`: the size of its delivery. `None` if
-    /// the source already has `max` unfinished requests, or would then have too many bytes.
+    /// Counts one more unfinished request of a source, whose delivery has a size of `bytes`.
+    /// Returns `None` if the source already has `max` unfinished requests, or if their total size
+    /// would become too large.
     pub(in crate::app) fn admit(
         &self,
         source: &SourceName,
@@ -113,7 +112,7 @@ impl Slots {
         })
     }
 
-    /// Returns a slot if one is free and no earlier request waits for it.
+    /// Returns a slot if one is free and no earlier caller waits for it.
     pub(in crate::app) fn take(&self) -> Option<Slot> {
         let free = self.0.as_ref().map(|bounded| Arc::clone(&bounded.free));
         let permit = free.map(Semaphore::try_acquire_owned).transpose().ok()?;
@@ -129,7 +128,6 @@ impl Slots {
         Some(Slot { _permit: permit })
     }
 
-    /// Waits until every slot is free.
     pub(super) async fn all_free(&self) {
         if let Some(bounded) = &self.0 {
             drop(bounded.free.acquire_many(MAX_SLOTS.into()).await);
@@ -139,8 +137,8 @@ impl Slots {
     /// Puts a recorded request into the backlog. Without a backlog, the sweep handles it.
     pub(in crate::app) fn queue(&self, stream: StreamId, unfinished: Option<Unfinished>) {
         if let Some(bounded) = &self.0 {
-            // At shutdown the backlog's task has ended, and on some hosts there is none. Then sending
-            // fails, and a sweep finds the request in the journal.
+            // Sending fails if the backlog's task has ended at shutdown, or on a host without such
+            // a task. A sweep then finds the request in the journal.
             drop(bounded.backlog.send(Queued {
                 stream,
                 trace: current(),

@@ -1,16 +1,16 @@
-//! Why the work of a turn or of an attempt to revoke must stop. In: the error of writing a record.
-//! Out: what the caller does next.
+//! The reasons to stop the work of a turn or of an attempt to revoke. Created from the error of
+//! writing a record; tells the caller what to do next.
 
 use crate::journal::{AppendError, JournalError};
 
-/// Why a turn's work must stop.
 #[derive(Debug)]
 pub(in crate::app) enum Stop {
-    /// Another worker has taken over. The journal has its progress.
+    /// Another worker has taken over, and the journal contains its progress.
     Lost,
-    /// A later cancel or a withdrawal called off items of the request: decide and plan again.
+    /// A later cancel or a withdrawal called off items of the request. Decide and plan again.
     CalledOff,
-    /// The blueprint of a chain was recorded: read the other requests for it, and plan again.
+    /// The blueprint of a chain was recorded. Read the other requests for that blueprint, and plan
+    /// again.
     BlueprintNamed,
     /// The journal cannot be read or written, so no further call may be made.
     Journal(JournalError),

@@ -1,5 +1,4 @@
-//! A turn: what one worker does with its claim, from the look at the other requests to the close.
-//! In: the claim and the permission. Out: the state after the turn.
+//! A turn: the work of one worker with its claim, from the look at the other requests to the close.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,7 +25,7 @@ use super::withdrawn_cancel::read_later;
 
 impl App {
     /// Carries out what `permission` allows, closes or defers the request, and revokes what was
-    /// called off during the turn. Returns the state that the journal then has, also if another
+    /// called off during the turn. Returns the state that is then in the journal, even if another
     /// worker took over.
     pub(in crate::app) async fn work_off_claim(
         &self,
@@ -44,8 +43,9 @@ impl App {
                 .await
             {
                 Err(Stop::CalledOff) => {
-                    // The cloud may still be carrying out the last call of this attempt. Wait until
-                    // it cannot. Without time for that, end the turn: a later one reads the cloud.
+                    // The cloud may still be carrying out the last call of this attempt, so wait
+                    // until it has ended. If there is no time to wait, end the turn; a later turn
+                    // reads the cloud.
                     let in_doubt = writer.doubt_open_items();
                     if in_doubt && !pause(deadline, LATE_CALL).await {
                         deadline = Deadline::after(Duration::ZERO);
@@ -58,15 +58,15 @@ impl App {
         };
         let after = match end {
             Ok(()) => writer.state().clone(),
-            // The loop handles `CalledOff` and `BlueprintNamed`, so only `Lost` comes here.
+            // The loop handles `CalledOff` and `BlueprintNamed`, so this is `Lost`.
             Err(Stop::Lost | Stop::CalledOff | Stop::BlueprintNamed) => {
                 return self.reread(stream).await;
             }
             Err(Stop::Journal(error)) => return Err(error),
         };
         let now = self.now();
-        // A closed share needs work if items were called off or if it expired. The sweep handles
-        // the expired ones.
+        // A closed share needs work if items were called off or if it has expired. The sweep
+        // handles expired shares.
         let expired = after.expires_at().is_some_and(|end| end <= now);
         let called_off = !expired && after.needs_work(now).is_some();
         if matches!(after.phase(), Phase::Closed) && called_off {
@@ -75,11 +75,12 @@ impl App {
         Ok(after)
     }
 
-    /// One attempt to work off a claim.
+    /// Makes one attempt to work off a claim.
     ///
     /// # Errors
-    /// [`Stop`]. After [`Stop::CalledOff`] (an item was called off) and [`Stop::BlueprintNamed`] (a
-    /// record names the chain's blueprint only now), decide again and start another attempt.
+    /// Returns a [`Stop`]. After [`Stop::CalledOff`] (an item was called off) and
+    /// [`Stop::BlueprintNamed`] (the chain's blueprint has just been recorded), the caller must
+    /// decide again and start another attempt.
     async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -125,10 +126,10 @@ impl App {
         writer.close(writer.with_doubts(results)).await
     }
 
-    /// Reads the cloud, makes the plan and executes it, for a request or a revocation.
-    /// `on_record`: what the records say of the items that a cancel or revocation takes away.
-    /// `seen_at_opening`: what was read before record 0, given only if no earlier attempt can have
-    /// made a call.
+    /// Reads the cloud, makes the plan and executes it, for a request or a revocation. `on_record`
+    /// is what the journal records about the items that a cancel or a revocation takes away.
+    /// `seen_at_opening` is what was read before record 0; it is given only if no earlier attempt
+    /// can have made a call.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -142,10 +143,11 @@ impl App {
             Action::Share => context::before_end(deadline, self.now(), writer.state().expires_at()),
             Action::Cancel => deadline,
         };
-        // The recorded request decides which owner account is called. `approved` may name the
-        // blueprint that a chain made of the recorded image.
+        // The recorded request, not `approved`, selects the owner account: `approved` may name the
+        // blueprint that a chain created from the recorded image.
         let context = self.context(writer.state().request(), deadline);
-        // The look that record 0 mentions is `seen_at_opening` itself, not that of an earlier attempt.
+        // If `seen_at_opening` is given, record 0 mentions exactly that look, so no earlier attempt
+        // looked.
         let attempted_before = writer.looked_before() && seen_at_opening.is_none();
         let mut seen = match seen_at_opening {
             Some(seen) => seen,
@@ -156,8 +158,8 @@ impl App {
         observe::look_up_recorded(&context, approved.request(), &mut seen).await;
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // The owner that an earlier attempt recorded counts, too. If it recorded none, it may have
-        // called under any account, so the ownership is not proven.
+        // Also compare with the owner that an earlier attempt recorded. If that attempt recorded
+        // none, it may have made its calls under any account, so the ownership is not proven.
         let attempt = attempted_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
         let owners = (on_record.owners.iter().map(Option::as_ref)).chain(attempt_owner);
@@ -165,8 +167,8 @@ impl App {
         if !ownership.proven() {
             seen.doubt_absence(&approved.request().target, ownership.differs());
         }
-        // Mark the results before the doubts are settled: what the reads show may come from a call
-        // in doubt.
+        // Mark the results before the doubts are settled, because the state that was read may come
+        // from a call in doubt.
         let earlier = writer.with_doubts(writer.results());
         writer.settle_doubts(&seen);
         let mut done = earlier.clone();
@@ -174,7 +176,7 @@ impl App {
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         let adoption = self.not_adopted(writer.state(), approved.request(), &seen, &done);
         done.extend(adoption.await.map_err(Stop::Journal)?);
-        // Another account's key does not show what the earlier attempt did.
+        // The key of another account does not show what the earlier attempt did.
         let comparable = attempted_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
@@ -185,18 +187,20 @@ impl App {
             return Ok(results);
         }
         let interrupted = interrupted_call_offs(writer.state(), &earlier, &seen_before_doubts);
-        // The results are those of an interrupted worker. Set the owner back to the one on
-        // record: the account whose key was used now is not proven to be the owner.
+        // These results come from an interrupted worker. Set the owner back to the one on record,
+        // because the account whose key was used now is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
         Ok(replace(results, interrupted))
     }
 
-    /// Judges the results of a cancel that may prove nothing, such as those of a missing image, and
-    /// returns all results. If an operator confirmed that the image is deleted, items whose image
-    /// is missing become `NotShared`. Else, if the owner is on record or a result shows that the
-    /// image is out of Lighthouse, [`Ownership::judge`] decides. Otherwise the results do not
+    /// Judges those results of a cancel that may prove nothing, such as the result of a missing
+    /// image, and returns all results.
+    ///
+    /// If an operator confirmed that the image is deleted, items whose image is missing become
+    /// `NotShared`. Otherwise, [`Ownership::judge`] decides if the owner is on record or if a
+    /// result shows that the image is out of Lighthouse. In all other cases, the results do not
     /// change.
     fn judge_missing_image(
         &self,
@@ -221,9 +225,9 @@ impl App {
     }
 
     /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
-    /// have shared without recording it, so the cloud is read first. What the read finds is
-    /// recorded as shared and revoked later.
-    /// What an interrupted cancel took away is recorded, too.
+    /// have shared something without recording it, so the cloud is read first. What a share's
+    /// worker shared is recorded and revoked later. What a cancel's worker took away is recorded,
+    /// too.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -231,7 +235,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let request = writer.state().request().clone();
-        // Keep the owner that is on record: the read below does not prove another one.
+        // Keep the owner on record: the read below does not prove another owner.
         writer.set_owner(writer.state().owner().cloned());
         let mut seen = if writer.looked_before() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)
@@ -261,10 +265,11 @@ impl App {
     }
 }
 
-/// `unseen` has the results of the items that the cloud's lists do not show. Such a result replaces
-/// the one of the call if the call's answer says that the image is missing, or finally refuses to
-/// take the image out of Lighthouse. After such a refusal, an image in `lately` keeps the result of
-/// its call, because it may still be in Lighthouse.
+/// Replaces results of calls by results from `unseen`, which come from the cloud's lists. A result
+/// is replaced if the call's answer says that the image is missing, or if the cloud finally refuses
+/// to take the image out of Lighthouse. After such a refusal, an item in `lately` keeps the result
+/// of its call, because the image may still be in Lighthouse although the list does not show it
+/// yet.
 fn confirm_unseen(
     mut results: Vec<ItemResult>,
     unseen: &[ItemResult],
@@ -284,7 +289,7 @@ fn confirm_unseen(
     results
 }
 
-/// Results of the called-off items that an interrupted worker may have shared.
+/// Returns results for the called-off items that an interrupted worker may have shared.
 fn interrupted_call_offs(
     state: &State,
     earlier: &[ItemResult],
@@ -296,7 +301,7 @@ fn interrupted_call_offs(
         .collect()
 }
 
-/// Returns `results` with those in `newer` in the place of older ones for the same items.
+/// Returns `results`, with each result replaced for which `newer` has one for the same item.
 fn replace(mut results: Vec<ItemResult>, newer: Vec<ItemResult>) -> Vec<ItemResult> {
     results.retain(|result| !newer.iter().any(|newer| newer.item == result.item));
     results.extend(newer);
@@ -307,7 +312,8 @@ fn replace(mut results: Vec<ItemResult>, newer: Vec<ItemResult>) -> Vec<ItemResu
 mod tests {
     use super::*;
 
-    /// Without this, a revocation of a publication that never took place would not end.
+    /// If the cloud finally refuses to remove an image from Lighthouse, the cloud's list decides.
+    /// Otherwise, the revocation of an image that was never published would not end.
     #[test]
     fn the_list_counts_if_the_cloud_refuses_for_good_to_unpublish_an_image() {
         let item = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());

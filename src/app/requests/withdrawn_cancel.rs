@@ -1,6 +1,6 @@
-//! Ends a cancel whose approval was withdrawn while a call may have taken items away without a
-//! record. In: the claim, and a read of the cloud. Out: a record of the items that are gone. Makes
-//! no call that changes a share.
+//! Ends a cancel whose approval was withdrawn, if one of its calls may have taken items away
+//! without a record. Reads the cloud and records the items that are gone. Makes no call that
+//! changes a share.
 
 use crate::app::calls::observe;
 use crate::app::grants::Ownership;
@@ -16,11 +16,11 @@ use super::on_record::OnRecord;
 use super::stop::Stop;
 
 impl App {
-    /// Reads the cloud if called-off items of a cancel are in doubt, and records which of them are
-    /// gone. Returns the results of those that it could not read: they stay in doubt.
+    /// If called-off items of a cancel are in doubt, reads the cloud and records which of them are
+    /// gone. Returns the results of the items whose state could not be read. Those stay in doubt.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`] as in [`App::record_taken_away`].
+    /// Returns [`Stop::CalledOff`] as [`App::record_taken_away`] does.
     pub(super) async fn settle_called_off(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -31,7 +31,7 @@ impl App {
         if request.action != Action::Cancel || !writer.doubts.iter().any(called_off) {
             return Ok(Vec::new());
         }
-        // Keep the owner that is on record: the read below does not prove another one.
+        // Keep the owner on record: the read below does not prove another owner.
         writer.set_owner(writer.state().owner().cloned());
         let mut seen = observe::observe(&self.context(&request, deadline), &request).await;
         self.record_taken_away(writer, &mut seen, deadline).await?;
@@ -41,13 +41,14 @@ impl App {
         Ok(unread.into_iter().map(later).collect())
     }
 
-    /// Records which items in doubt are not shared any more: the cancel took them away before its
-    /// approval was withdrawn. An item that the read does not show stays in doubt. Adds to `seen`
-    /// what the records say: the cloud's lists may lack items that were shared lately.
+    /// Records which items in doubt are not shared any more, because the cancel took them away
+    /// before its approval was withdrawn. An item whose state the read does not show stays in
+    /// doubt. Adds to `seen` what the journal records about the items, because the cloud's lists
+    /// may lack items that were shared recently.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`] after such a record. The items are not called off then, so the next
-    /// attempt ends their grants.
+    /// Returns [`Stop::CalledOff`] after such a record. The recorded items no longer count as
+    /// called off, so the next attempt ends their grants.
     pub(super) async fn record_taken_away(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -95,9 +96,9 @@ impl App {
     }
 }
 
-/// The result of an item of a withdrawn cancel, if the item is in doubt and a later turn may be
-/// able to read it: pending if the time ran out, else a retryable failure. `None` if the item is
-/// not in doubt, or if no later read can show more.
+/// Returns the result of an item of a withdrawn cancel if the item is in doubt and a later turn may
+/// be able to read it: pending if the time ran out, or else a retryable failure. Returns `None` if
+/// the item is not in doubt, or if a later read cannot show more.
 pub(super) fn read_later(
     writer: &ClaimWriter<'_>,
     result: &ItemResult,
