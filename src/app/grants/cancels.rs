@@ -1,6 +1,6 @@
-//! Finds what must be cancelled to end grants. In: lines of the list of grants. Out: the
-//! accounts for each image and region. The accounts of a chain are listed under its blueprint,
-//! which other requests or the cloud name if the chain's records do not.
+//! Finds the cancels that end a list of grants: the accounts for each image and region. The
+//! accounts of a chain are listed under its blueprint. If the chain's own records do not name the
+//! blueprint, other requests or the cloud do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use crate::journal::{Receiver, State};
 use super::overdue::LIGHTHOUSE;
 use super::revoke_now::RevokeNowError;
 
-/// The accounts that lose each image. The key: the image, the region, and whether the image leaves
-/// Lighthouse. If it does, the accounts are those of its chain; accounts that have the CVM image
-/// itself need a separate cancel.
+/// The accounts that lose each image. The key is the image, the region, and whether the image
+/// leaves Lighthouse. If the image leaves Lighthouse, the accounts are those of its chain. Accounts
+/// with which the CVM image itself is shared need a separate cancel.
 pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
     /// Returns the cancels that end these grants, and an error for each request whose blueprint was
-    /// not found or could not be read. `unfinished`: requests that may not have made their
-    /// blueprint yet.
+    /// not found or could not be read. `unfinished` names the requests that may not have created
+    /// their blueprint yet.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,
@@ -42,7 +42,7 @@ impl App {
             let (subject, leaves) = match self.cancelled_as(grant, deadline).await {
                 Ok(subject) => (subject, *in_lighthouse),
                 Err(error @ RevokeNowError::Journal(_)) => return Err(error),
-                // No blueprint is needed: the image leaves Lighthouse, or is deleted, so the
+                // No blueprint is needed here: the image leaves Lighthouse or is deleted, so the
                 // accounts of the chain lose the blueprint anyway.
                 Err(error) if emptied || gone && error.shows_none() => (grant.image.clone(), true),
                 Err(RevokeNowError::NoBlueprint(image)) if unfinished.contains(request) => {
@@ -70,8 +70,8 @@ impl App {
     ) -> Result<String, RevokeNowError> {
         let (image, region) = (grant.image.parse(), grant.region.parse());
         let (Ok(image), Ok(region), false) = (image, region, grant.to == LIGHTHOUSE) else {
-            // A cancel must name another image only for an account of a chain: the account has the
-            // blueprint instead of the CVM image.
+            // A cancel names another image than the grant only for an account of a chain, because
+            // the blueprint was shared with that account instead of the CVM image.
             return Ok(grant.image.clone());
         };
         let (image, region): (CvmImageId, Region) = (image, region);

@@ -1,6 +1,6 @@
-//! Which grants of other requests cover the items of an ended share, and until when; which of them
-//! inherit an item; which items several requests gave. In: states. Out: covers, items. Knows only
-//! the journal, not the cloud.
+//! Compares the grants of several requests. Finds the grants that cover the items of an ended share
+//! and until when, the grants that inherit an item, and the items that several requests gave. Reads
+//! states from the journal, not the cloud.
 
 use std::collections::BTreeSet;
 
@@ -9,25 +9,25 @@ use crate::domain::{
 };
 use crate::journal::{MAX_COVER, Phase, State};
 
-/// How long an unfinished request covers an item at least, even if its work is due now. After that
-/// the revocation looks for covers again.
+/// The minimum time for which an unfinished request covers an item, even if its work is due now.
+/// After this time, the revocation looks for covers again.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// Another grant that covers an item of an ended share.
 #[derive(Debug)]
 pub(in crate::app) struct Cover {
     pub(super) item: Item,
-    /// The request that covers the item.
     pub(super) by: Identity,
-    /// Until when the item must not be revoked. Then covers are looked for again.
+    /// The item must not be revoked before this time. After it, the revocation looks for covers
+    /// again.
     pub(super) until: Timestamp,
-    /// Whether that request gave the item, too, and is at rest. Its own end then revokes the item,
-    /// so the ended share need not wait for it.
+    /// Whether the covering request also gave the item and is at rest. If so, the end of that
+    /// request revokes the item, and the ended share need not wait for it.
     pub(super) inherits: bool,
 }
 
-/// Returns the covers of `accounts` by other unexpired shares of the same image, or by other chains
-/// of the same CVM image if this request is a chain.
+/// Returns the covers of `accounts` by other unexpired shares of the same image. If this request is
+/// a chain, other chains of the same CVM image count, too.
 pub(in crate::app) fn covers_of_accounts(
     state: &State,
     accounts: &[AccountId],
@@ -36,8 +36,8 @@ pub(in crate::app) fn covers_of_accounts(
 ) -> Vec<Cover> {
     let others = other_shares(state, all, now).filter(|other| same_subject(state, other));
     let mine = |item: &Item| matches!(item, Item::Account(id) if accounts.contains(id));
-    // Without its blueprint on record, this request needs the covers of its accounts to see that
-    // the image must stay in Lighthouse.
+    // If this chain's blueprint is not on record, only the covers of its accounts show that the
+    // image must stay in Lighthouse. These covers therefore do not inherit the items.
     let unmade =
         matches!(state.request().target, Target::Chain { .. }) && state.blueprint().is_none();
     let covers = others.flat_map(|other| {
@@ -50,8 +50,8 @@ pub(in crate::app) fn covers_of_accounts(
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// Returns the cover by another share that put the same image into Lighthouse, too, and whose end
-/// removes it from there.
+/// Returns the cover by another share that also put the image into Lighthouse and that removes the
+/// image from there at its own end.
 pub(super) fn heir_in_lighthouse(
     state: &State,
     item: &Item,
@@ -62,9 +62,9 @@ pub(super) fn heir_in_lighthouse(
     covers.find(|cover| cover.inherits && cover.item == *item)
 }
 
-/// Returns, of the covers by other shares that need this request's image in Lighthouse, the one
-/// that ends first. Such a share is one of the same image to Lighthouse, or one of its blueprint
-/// with accounts. Call it for a request that put an image into Lighthouse.
+/// Returns the cover that ends first among those of other shares that need this request's image in
+/// Lighthouse. A share needs it if it puts the same image into Lighthouse, or if it shares the
+/// blueprint of the image with accounts. Call it for a request that put an image into Lighthouse.
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);
@@ -80,17 +80,16 @@ pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> O
     ends.min_by_key(|cover| cover.until)
 }
 
-/// Whether the accounts of both requests see the same image. A chain that is being carried out may
-/// not have recorded yet which blueprint its image has, so this compares the CVM images of chains
-/// too.
+/// Whether the accounts of both requests see the same image. Chains are also equal if their CVM
+/// images are, because a chain that is being carried out may not have recorded its blueprint yet.
 fn same_subject(state: &State, other: &State) -> bool {
     let (target, theirs) = (&state.request().target, &other.request().target);
     let same_chain = target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();
     same_chain || other.subject() == state.subject()
 }
 
-/// Returns the items of this share that other requests gave and that are still shared, if this share
-/// ends last. Its end then revokes them.
+/// Returns the items of this share that other requests gave and that are still shared, except those
+/// that a share with a later end also gave. The end of this share revokes the returned items.
 pub(in crate::app) fn given_before(share: &State, all: &[State]) -> BTreeSet<Item> {
     let (items, longer) = (share.request().target.items(), kept_longer(share, all));
     let given = all.iter().flat_map(|other| same_given(share, other));
@@ -99,8 +98,8 @@ pub(in crate::app) fn given_before(share: &State, all: &[State]) -> BTreeSet<Ite
         .collect()
 }
 
-/// Returns the items that this share gave and that another share, which ends later or never, gave
-/// too: the end of this share does not revoke them.
+/// Returns the items that both this share and another share gave, if the other share ends later or
+/// never. The end of this share does not revoke these items.
 pub(in crate::app) fn given_for_longer(share: &State, all: &[State]) -> Vec<Item> {
     let longer = kept_longer(share, all);
     let mut items = share.given();
@@ -108,8 +107,8 @@ pub(in crate::app) fn given_for_longer(share: &State, all: &[State]) -> Vec<Item
     items
 }
 
-/// The items that other shares gave which end later than this one, or never. Leaves out items in
-/// doubt and those that were called off: they cover nothing.
+/// Returns the items that were given by other shares that end later than this one or never. Leaves
+/// out items in doubt and items that were called off, because they cover nothing.
 fn kept_longer(share: &State, all: &[State]) -> BTreeSet<Item> {
     let later = |other: &&State| match (share.ends_at(), other.ends_at()) {
         (Some(mine), Some(theirs)) => theirs > mine,
@@ -128,7 +127,7 @@ fn kept_longer(share: &State, all: &[State]) -> BTreeSet<Item> {
     kept.collect()
 }
 
-/// The items that another request gave, among those that this share may concern.
+/// Returns the items that `other` gave and that `share` may concern.
 fn same_given(share: &State, other: &State) -> Vec<Item> {
     let concerns =
         other.identity() != share.identity() && other.request().region == share.request().region;
@@ -141,7 +140,7 @@ fn same_given(share: &State, other: &State) -> Vec<Item> {
     given
 }
 
-/// The other shares in the region that are neither denied, revoked nor expired.
+/// Returns the other shares in the region that are neither denied, revoked nor expired.
 fn other_shares<'a>(
     state: &'a State,
     all: &'a [State],
@@ -156,8 +155,8 @@ fn other_shares<'a>(
     })
 }
 
-/// The items that an unexpired share gave or found shared, without those that were taken away or
-/// called off since.
+/// Returns the items that an unexpired share gave or found shared, except those that were taken
+/// away or called off later.
 pub(in crate::app) fn held_items(share: &State, now: Timestamp) -> Vec<Item> {
     let mut items = share.request().target.items();
     items.retain(|item| {
@@ -166,14 +165,15 @@ pub(in crate::app) fn held_items(share: &State, now: Timestamp) -> Vec<Item> {
     items
 }
 
-/// The items that a request covers: those that it gave or found shared, and those that it may find
-/// shared while it is carried out. Called-off items are left out. Otherwise two shares that are to
-/// be revoked could cover each other.
+/// Returns a cover for each item that a request gave or found shared, and for each item that it may
+/// still find shared while it is carried out. Leaves out called-off items: otherwise, two shares
+/// that are about to be revoked could cover each other.
 fn covers_of(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);
     let until = other.ends_at().map_or(recheck, |end| end.min(recheck));
-    // A share whose revocation has begun inherits nothing: it may be reading what this share gave.
+    // Once its revocation has begun, a share inherits nothing, because its worker may be reading
+    // what this share gave.
     let inherited = match other.phase() {
         Phase::Closed => other.given(),
         _ => Vec::new(),

@@ -1,6 +1,5 @@
-//! Records the end of an attempt to revoke: what is left of the share, why, and when the next
-//! attempt may begin. In: the results of the attempt, and the items that other grants cover. Out:
-//! the record.
+//! Records the end of an attempt to revoke: what is left of the share, the reason, and when the
+//! next attempt may begin. Takes the results of the attempt and the items that other grants cover.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,16 +12,16 @@ use super::cover::Cover;
 use super::ownership::image_missing;
 
 /// The pause after the first failed attempt. Each further failure doubles it, up to `MAX_PAUSE`.
-/// The attempts continue until one succeeds.
+/// There is no limit on the number of attempts.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
-/// The pause after an attempt that made no call. The state counts only attempts with a failed call,
-/// so this pause cannot double.
+/// The pause after an attempt that made no call. It does not double, because the state counts only
+/// attempts with a failed call.
 const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
 
 impl ClaimWriter<'_> {
-    /// Records what an attempt to revoke has reached. `covers`: the items that stay, because
-    /// another grant covers them. This share is done with those that another share inherits.
+    /// Records the result of an attempt to revoke. `covers` are the items that stay because another
+    /// grant covers them. If that grant inherits an item, this share no longer has to revoke it.
     pub(super) async fn end_revocation(
         &mut self,
         mut results: Vec<ItemResult>,
@@ -58,7 +57,8 @@ impl ClaimWriter<'_> {
     }
 
     /// Returns a pending result for each item of this revocation that has neither a result nor a
-    /// cover. The item stays overdue: `revoked` needs a success for each item.
+    /// cover. Such an item stays overdue, because the share counts as revoked only after a success
+    /// for each item.
     fn without_result(&self, results: &[ItemResult], covers: &[Cover]) -> Vec<ItemResult> {
         let mut left = self.state().given();
         left.retain(|item| {
@@ -70,8 +70,8 @@ impl ClaimWriter<'_> {
         left.into_iter().map(open).collect()
     }
 
-    /// Records the end of the attempt, also if more of the share was called off during it. The next
-    /// attempt revokes those items.
+    /// Records the end of the attempt. If other items of the share were called off during the
+    /// attempt, records it nevertheless; the next attempt revokes those items.
     async fn end_attempt(&mut self, event: Event) -> Result<(), Stop> {
         match self.end(event.clone()).await {
             Err(Stop::CalledOff) => self.end(event).await,
@@ -94,9 +94,9 @@ impl ClaimWriter<'_> {
     }
 }
 
-/// Whether the item may still be shared. A missing image counts as gone:
-/// [`Ownership::judge`](super::Ownership::judge) has replaced the results of images that may still
-/// exist.
+/// Whether the item may still be shared. If the result says that the image is missing, the item
+/// counts as gone: [`Ownership::judge`](super::Ownership::judge) has already replaced such results
+/// for images that may still exist.
 fn still_shared(result: &ItemResult) -> bool {
     match result.kind {
         ResultKind::Pending => true,
@@ -105,8 +105,8 @@ fn still_shared(result: &ItemResult) -> bool {
     }
 }
 
-/// Adds a final result for each item that another share inherits: this share leaves the item to it.
-/// Returns the covers of the other items.
+/// Adds a final result for each item that another share inherits, because this share leaves the
+/// item to the other. Returns the covers of the remaining items.
 fn settle_inherited(mut covers: Vec<Cover>, results: &mut Vec<ItemResult>) -> Vec<Cover> {
     let heirs = covers.iter().filter(|cover| cover.inherits);
     let inherited: BTreeSet<Item> = heirs.map(|cover| cover.item.clone()).collect();

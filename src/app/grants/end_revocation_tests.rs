@@ -1,4 +1,4 @@
-//! Tests that `revoked` is recorded only with a success for each item that was to be revoked.
+//! Tests that `revoked` is recorded only if each item that had to be revoked has a success.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -107,7 +107,6 @@ async fn expired(journal: &Journal) -> Claim {
     taken.unwrap().unwrap().0
 }
 
-/// After an attempt without a call there is a pause, and an overdue notification is owed.
 #[tokio::test]
 async fn an_attempt_without_a_call_pauses_and_is_notified_as_overdue() {
     let unproven = ResultKind::Failed {
@@ -154,7 +153,7 @@ async fn after(results: Vec<ItemResult>, covered: &[usize]) -> State {
     after_call(None, results, covered).await
 }
 
-/// As [`after`], when the last call of the attempt failed with this error.
+/// Like [`after`], but the last call of the attempt failed with this error.
 async fn after_call(
     failed: Option<CloudError>,
     results: Vec<ItemResult>,
@@ -163,7 +162,7 @@ async fn after_call(
     after_with(failed, results, covered, false).await
 }
 
-/// As [`after_call`], when the covering share inherits the items, too.
+/// Like [`after_call`], but the covering share can also inherit the items.
 async fn after_with(
     failed: Option<CloudError>,
     results: Vec<ItemResult>,
@@ -219,7 +218,8 @@ async fn an_item_without_a_result_or_a_cover_stays_overdue() {
     }
 }
 
-/// Otherwise each share of a chain of renewals would wait for the end of the last one.
+/// Each ticket may renew the share of the one before. If a share did not end when another share
+/// inherits its items, every share of such a chain would wait for the end of the last one.
 #[tokio::test]
 async fn a_share_whose_rest_another_one_inherits_is_finished() {
     let state = after_with(None, vec![of(0, ResultKind::Cancelled)], &[1], true).await;

@@ -1,4 +1,5 @@
-//! Grants: who still has an image, which shares are overdue, and how shares are revoked.
+//! Grants: which receivers still have an image, which shares are overdue, and how shares are
+//! revoked.
 
 mod cancels;
 mod cover;

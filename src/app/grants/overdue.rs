@@ -1,5 +1,5 @@
-//! Overdue shares: expired or withdrawn, still in effect, and not covered by another grant. In:
-//! states. Out: entries of the sweep's report.
+//! Describes overdue shares and other unfinished work for the report of a sweep. A share is overdue
+//! if it has expired or was withdrawn, is still in effect, and is not covered by another grant.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub(in crate::app) const LIGHTHOUSE: &str = "Lighthouse";
 /// A request or an announcement that a sweep leaves unfinished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unfinished {
-    /// `source/id`; of an announcement, the name of its event.
+    /// The request as `source/id`. For an announcement, the name of its event.
     pub request: String,
     pub why: String,
     pub next_attempt: Timestamp,
@@ -34,8 +34,8 @@ pub struct Overdue {
 }
 
 impl Unfinished {
-    /// Describes the work that is left for a request. The next attempt is `now` if none was made
-    /// yet.
+    /// Describes the work that is left for a request. If no attempt was made yet, the next attempt
+    /// is `now`.
     pub(in crate::app) fn of(state: &State, now: Timestamp) -> Self {
         let (why, next_attempt) = match state.phase() {
             Phase::Deferred {
@@ -57,8 +57,8 @@ impl Unfinished {
         }
     }
 
-    /// Describes an announcement whose instance is not fetched yet, under the name of its event.
-    /// `None` for any other stream.
+    /// Describes an announcement whose instance has not been fetched yet, under the name of its
+    /// event. Returns `None` for any other stream.
     pub(in crate::app) fn unfetched(state: &StreamState) -> Option<Self> {
         let StreamState::Incident(incident) = state else {
             return None;

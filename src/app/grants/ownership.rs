@@ -1,7 +1,7 @@
-//! Decides whether an image that the cloud does not show is gone. Another account's key does not
-//! see an image that exists, so only a read with the owner's key proves that the image is gone. In:
-//! the account on record and the account whose key was used ("asked"). Out: whether a missing image
-//! is gone, or what an operator must do.
+//! Decides whether an image that the cloud does not show is gone. The key of another account does
+//! not see the image even if it exists, so only a read with the owner's key proves that it is gone.
+//! Compares the account on record with the account whose key was used ("asked"), and explains to an
+//! operator what to do if they do not match.
 
 use crate::cloud::error::image_is_missing;
 use crate::config::DEFAULT_ACCOUNT;
@@ -9,23 +9,24 @@ use crate::domain::{
     AccountId, CloudError, ErrorClass, ImageRef, Item, ItemResult, ResultCode, ResultKind,
 };
 
-/// Whether the account whose key was used owns the image. Only then is a missing image gone.
+/// Whether the account whose key was used owns the image. A missing image counts as gone only if
+/// this is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) enum Ownership {
-    /// The account whose key was used gave the share. If it does not see the image, the image is
-    /// gone.
+    /// The account whose key was used also gave the share. If it does not see the image, the image
+    /// is gone.
     Proven,
     /// Another account gave the share.
     Differs { given: AccountId, asked: AccountId },
-    /// The record names the account that gave the share. It is not known whose key was used now.
+    /// A record names the account that gave the share, but it is not known whose key was used now.
     Unknown { given: AccountId },
     /// No record names the account that gave the share.
     NotRecorded,
 }
 
 impl Ownership {
-    /// `given`: the account that gave the share, if a record names it. `asked`: the account whose
-    /// key was used now, if it is known.
+    /// Compares `given`, the account that gave the share if a record names it, with `asked`, the
+    /// account whose key was used now if it is known.
     pub(in crate::app) fn of(given: Option<&AccountId>, asked: Option<&AccountId>) -> Self {
         match (given, asked) {
             (Some(given), Some(asked)) if given == asked => Self::Proven,
@@ -40,8 +41,8 @@ impl Ownership {
         }
     }
 
-    /// The ownership of several shares: `Differs` if one of them differs, `Proven` if all are
-    /// proven, else the first that is not proven.
+    /// Combines the ownership of several shares: `Differs` if one of them differs, `Proven` if all
+    /// are proven, or else the first that is not proven.
     pub(in crate::app) fn of_all<'a>(
         given: impl IntoIterator<Item = Option<&'a AccountId>>,
         asked: Option<&AccountId>,
@@ -65,8 +66,8 @@ impl Ownership {
         *self == Self::Proven
     }
 
-    /// Explains to an operator why a missing image may not be gone; `None` if it is gone.
-    /// `entry`: the configured account whose key was used.
+    /// Explains to an operator why a missing image may not be gone. Returns `None` if it is gone.
+    /// `entry` is the configured account whose key was used.
     pub(in crate::app) fn why_unproven(
         &self,
         image: &ImageRef,
@@ -96,15 +97,15 @@ impl Ownership {
         })
     }
 
-    /// The result of an item whose image is missing but may not be gone; `None` if the image is
-    /// gone.
+    /// Returns the result of an item whose image is missing but may not be gone. Returns `None` if
+    /// the image is gone.
     pub(super) fn open_result(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
         let why = self.why_unproven(image, entry)?;
         Some(ResultKind::failed(ResultCode::OwnerUnproven, why, true))
     }
 
-    /// The error for a read whose key is known to belong to another account than the one that gave
-    /// the share; otherwise `None`.
+    /// Returns the error for a read if its key is known to belong to another account than the one
+    /// that gave the share; otherwise `None`.
     pub(in crate::app) fn differing_error(
         &self,
         image: &ImageRef,
@@ -118,10 +119,13 @@ impl Ownership {
         Some(CloudError::own(code, class, message, ""))
     }
 
-    /// Replaces the results that prove nothing: those of a missing image, and `NotShared` from
-    /// another account. They become `OwnerUnproven`, unless the ownership is proven. If a result
-    /// shows that the image is out of Lighthouse, no account has it there: results of a missing
-    /// image become `NotShared`, unless another account's key was used.
+    /// Replaces the results that prove nothing: results that say the image is missing and, if
+    /// another account's key was used, `NotShared`.
+    ///
+    /// Such results become `OwnerUnproven` unless the ownership is proven. There is one exception:
+    /// if a result shows that the image is out of Lighthouse, no account can have it there. Results
+    /// that say the image is missing then become `NotShared`, unless another account's key was
+    /// used.
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,
@@ -146,15 +150,15 @@ impl Ownership {
     }
 }
 
-/// Whether a result of a cancel or a revocation shows that the image is out of Lighthouse, so that
-/// no account has it there.
+/// Whether one of the results, which are those of a cancel or a revocation, shows that the image is
+/// out of Lighthouse. Then no account has it there.
 pub(in crate::app) fn unpublished(results: &[ItemResult]) -> bool {
     let lighthouse = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
     results.iter().any(lighthouse)
 }
 
-/// Whether a result says that the account whose key was used has no such image, or no blueprint
-/// made from it.
+/// Whether a result says that the account whose key was used has no such image, or has no blueprint
+/// created from it.
 pub(in crate::app) fn image_missing(result: &ItemResult) -> bool {
     let no_blueprint = |code: &str| code == ResultCode::ChainBroken.as_str();
     match &result.kind {
@@ -173,8 +177,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A missing image is gone only if its owner's key was used. Another account's "not shared"
-    /// proves nothing.
+    /// A missing image is gone only if the key of its owner was used. If another account's key was
+    /// used, its answer "not shared" proves nothing.
     #[test]
     fn only_the_owners_answer_shows_that_an_image_is_gone() {
         let (a, b) = (account("100000000001"), account("200000000002"));

@@ -1,6 +1,6 @@
-//! Groups grants for a review, which confirms or revokes each of them. In: the lines of `grants`.
-//! Out: one entry for each request and image, with its requester, approvers and policies, the
-//! oldest first.
+//! Groups the lines of `grants` for a review in which each grant is confirmed or revoked. Returns
+//! one entry for each request and image, with its requester, approvers and policies. The oldest
+//! entry comes first.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct ReviewEntry {
     /// The image as the request names it.
     pub image: String,
     pub region: String,
-    /// The receivers: accounts, Lighthouse, or both.
+    /// The accounts that receive the image, and Lighthouse if it is a receiver.
     pub to: Vec<String>,
     pub since: Timestamp,
     pub until: Option<Timestamp>,
@@ -27,7 +27,7 @@ pub struct ReviewEntry {
     pub requester: String,
     pub approvers: Vec<String>,
     pub policies: Vec<String>,
-    /// The ticket, else the request's id.
+    /// The ticket or, if there is none, the request's id.
     pub ticket: String,
     /// The request as `source/id`.
     pub request: String,

@@ -1,5 +1,5 @@
-//! Revokes what a share gave, after its expiry or a call-off, except what another grant covers. In:
-//! a state. Out: the state afterwards.
+//! Revokes what a share gave, after its expiry or a call-off, except for items that another grant
+//! covers.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,11 @@ use crate::policy::{Approved, Ended};
 use super::cover::{Cover, covers_of_accounts, heir_in_lighthouse, serving};
 use super::ownership::Ownership;
 
-/// Number of streams that are read at once.
 const CONCURRENT_READS: usize = 16;
 
 impl App {
-    /// Reads the requests among these streams. Skips damaged ones, so that they cannot block a
-    /// cancel or a revocation. A damaged request gets no work until it is restored.
+    /// Reads the requests among these streams. Skips damaged requests, so that they cannot block a
+    /// cancel or a revocation. No work is done for a damaged request until it is restored.
     pub(in crate::app) async fn read_streams(
         &self,
         streams: BTreeSet<StreamId>,
@@ -32,7 +31,7 @@ impl App {
         Ok(states.filter_map(request).collect())
     }
 
-    /// Reads these streams, both requests and incidents. Skips damaged ones.
+    /// Reads these streams, both requests and incidents. Skips damaged streams.
     pub(in crate::app) async fn read_all(
         &self,
         streams: BTreeSet<StreamId>,
@@ -53,15 +52,15 @@ impl App {
         Ok(states)
     }
 
-    /// Reads the other requests for the same image and receivers: those that are unfinished or hold
-    /// a shared item.
+    /// Reads the other requests for the same image and receivers that are unfinished or hold a
+    /// shared item.
     pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         self.read_streams(self.journal.neighbours(state).await?)
             .await
     }
 
-    /// Revokes what has expired or was called off. `at_once`: does not wait for the end of a pause
-    /// or of a cover. Returns the state afterwards.
+    /// Revokes the items that have expired or were called off, and returns the state afterwards.
+    /// With `at_once`, does not wait until a pause or a cover ends.
     pub(in crate::app) async fn revoke(
         &self,
         state: State,
@@ -86,8 +85,8 @@ impl App {
             return self.reread(stream).await;
         };
         let mut writer = self.writer(claim);
-        // Read the others after the claim: a share that is opened from now on sees the claim, and
-        // waits.
+        // Read the other requests after the claim. A share that is opened after this read sees the
+        // claim and waits.
         let others = self.others(writer.state()).await?;
         let mut covers = covers_of_accounts(writer.state(), &accounts, &others, now);
         let free: Vec<AccountId> = accounts
@@ -131,8 +130,8 @@ impl App {
         }
     }
 
-    /// Judges the results of a revocation: a missing image is gone only if its owner's key was
-    /// used.
+    /// Judges the results of a revocation: if the image is missing, it counts as gone only if its
+    /// owner's key was used.
     fn judge(
         &self,
         writer: &ClaimWriter<'_>,
@@ -147,8 +146,9 @@ impl App {
         Ownership::of(state.owner(), asked).judge(results, &image, context.account)
     }
 
-    /// Returns the blueprint that the records name. If they name none and only the accounts of a
-    /// chain lose it, reads the cloud. The error is the result for each account.
+    /// Returns the blueprint that the records name. If they name none, and the accounts of a chain
+    /// lose the image while it stays in Lighthouse, reads the blueprint from the cloud. The error
+    /// is the result for each of these accounts.
     async fn blueprint_given(
         &self,
         state: &State,
@@ -164,8 +164,9 @@ impl App {
         let found = context.cloud.blueprint_of_image(image);
         match found.await {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
-            // An account sees only its own images as private. So if the image is private to the key
-            // that was used, and has no blueprint, the accounts have nothing.
+            // Only the owner of an image sees it as private. So if the image is private for the key
+            // that was used, that key belongs to the owner. As the owner has no blueprint of the
+            // image, nothing is shared with the accounts.
             Ok(None) => {
                 let found = context.cloud.cvm_image(image);
                 let kind = found
@@ -194,7 +195,7 @@ fn is_account(item: &Item, account: &AccountId) -> bool {
 }
 
 /// Returns the cover because of which the image must stay in Lighthouse: another grant needs the
-/// image there, or covers an account that has its blueprint.
+/// image there, or covers an account that has the image's blueprint.
 fn publication_needed(
     state: &State,
     accounts: &[Cover],
@@ -221,8 +222,8 @@ fn publication_needed(
 }
 
 /// Returns the permission to revoke. If the image of a chain stays in Lighthouse, the permission
-/// names the blueprint, so that only accounts lose it. `None` if nothing is left to revoke, or if
-/// that blueprint is not known.
+/// names the blueprint, so that only the accounts lose it. Returns `None` if nothing is left to
+/// revoke, or if that blueprint is not known.
 fn revocation_of(
     state: &State,
     now: Timestamp,

@@ -1,6 +1,5 @@
-//! Revokes active shares for an operator and calls off unfinished ones: one cancel per image and
-//! region, verified, decided and recorded like any other. In: an image, accounts, the operator and
-//! the reason. Out: the answers.
+//! Revokes active shares for an operator, and calls off unfinished ones. Requests one cancel per
+//! image and region. Each cancel is verified, decided and recorded like any other request.
 
 use std::collections::BTreeSet;
 
@@ -16,18 +15,19 @@ use crate::journal::{Grant, JournalError, Receiver, State};
 /// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeNowError {
-    /// The source's scheme is not `trusted`, so this command cannot request anything in its name.
+    /// The source's scheme is not `trusted`, so an operator cannot request anything in its name.
     #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
     NotTrusted(SourceName),
-    /// The journal has no grant and no unfinished share of this image, or to this account.
+    /// The journal has no grant and no unfinished share of this image, or none to this account.
     #[error(
         "the journal has no active grant and no unfinished share of {0}; `sharehook drift` lists what else is shared"
     )]
     NothingGranted(String),
-    /// A stream cannot be read. If it has a grant of the image, that grant was not revoked.
+    /// A stream cannot be read. If it contains a grant of the image, that grant was not revoked.
     #[error("records that cannot be read may have a grant, which was not revoked: {0}")]
     Unread(String),
-    /// No record names the blueprint that the accounts have, and the cloud cannot be read.
+    /// No record names the blueprint that was shared with the accounts, and the cloud cannot be
+    /// read.
     #[error(
         "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
          {why}; if the key lacks the permission, allow it to call DescribeBlueprints"
@@ -38,13 +38,13 @@ pub enum RevokeNowError {
         /// The cloud's error.
         why: String,
     },
-    /// No record names the blueprint that the accounts have, and the cloud shows none to the key in
-    /// use.
+    /// No record names the blueprint that was shared with the accounts, and the account of the key
+    /// in use has no blueprint of the image.
     #[error(
         "no record names the Lighthouse blueprint of {0}, and the account of the key in use has no blueprint made from it: use a key of the image's owner account; if the image is deleted, confirm with --gone"
     )]
     NoBlueprint(String),
-    /// An unfinished chain has no blueprint yet, so no cancel can name one of its accounts.
+    /// An unfinished chain has no blueprint yet, so a cancel cannot remove single accounts from it.
     #[error(
         "{request} is unfinished and has not made the Lighthouse blueprint of {image} yet; without --account, `revoke` calls it off"
     )]
@@ -69,12 +69,12 @@ pub enum RevokeNowError {
     Journal(#[from] JournalError),
 }
 
-/// What became of the grants of an image.
+/// The result of revoking the grants of an image.
 #[derive(Debug)]
 pub struct RevokedNow {
     /// The answers to the cancels.
     pub answers: Vec<(Ending, Answer)>,
-    /// Why some grants were not cancelled, or may not have been found.
+    /// The reasons why some grants were not cancelled, or may not have been found.
     pub left: Vec<RevokeNowError>,
 }
 
@@ -98,12 +98,13 @@ impl RevokeNowError {
 }
 
 impl App {
-    /// Cancels the grants and the unfinished shares of `image`, all or those to `accounts`. `gone`:
-    /// the operator confirms that the image is deleted, so a missing image counts as not shared.
+    /// Cancels the grants and the unfinished shares of `image`: those to `accounts`, or all if
+    /// `accounts` is empty. With `gone`, the operator confirms that the image is deleted, so a
+    /// missing image counts as not shared.
     ///
     /// # Errors
-    /// [`RevokeNowError`], only if no cancel got an answer. What prevents some of the cancels, or
-    /// may have hidden a grant, is in [`RevokedNow::left`].
+    /// Returns a [`RevokeNowError`] only if no cancel got an answer. Errors that prevented some of
+    /// the cancels, or that may have hidden a grant, are in [`RevokedNow::left`].
     pub async fn revoke_now(
         &self,
         image: &str,
@@ -113,8 +114,8 @@ impl App {
         gone: bool,
         deadline: Deadline,
     ) -> Result<RevokedNow, RevokeNowError> {
-        // Read the unfinished shares first: a share that finishes before the second read then has a
-        // grant.
+        // Read the unfinished shares first. If a share finishes between the two reads, the second
+        // read then shows its grant.
         let awaited = self.awaited_grants(image).await?;
         let unfinished: BTreeSet<String> = awaited.iter().map(|g| g.request.clone()).collect();
         let listed = self.grants().await?;
@@ -148,8 +149,8 @@ impl App {
             Statement::None
         };
         let mut answers = Vec::new();
-        // In reverse order `lhbp-` comes before `img-`: a blueprint is cancelled for its accounts
-        // before its image leaves Lighthouse.
+        // The reverse order puts `lhbp-` before `img-`, so that a blueprint is cancelled for its
+        // accounts before its image leaves Lighthouse.
         for ((subject, region, lighthouse), accounts) in cancels.iter().rev() {
             let place = if *lighthouse { " in Lighthouse" } else { "" };
             let request = json!({
@@ -175,7 +176,7 @@ impl App {
         Ok(RevokedNow { answers, left })
     }
 
-    /// Returns what unfinished shares may still give of `image`.
+    /// Returns the grants of `image` that unfinished shares may still give.
     async fn awaited_grants(&self, image: &str) -> Result<Vec<GrantEntry>, JournalError> {
         let affecting = self.journal.affecting_anywhere(image).await?;
         let shares = self.read_streams(affecting).await?;
@@ -188,9 +189,9 @@ impl App {
         Ok(awaited.iter().flat_map(lines).collect())
     }
 
-    /// Returns the grants of unfinished chains that may still share `blueprint`, although no record
-    /// of these chains names it yet. A share in `shares` that names `blueprint` tells the CVM image
-    /// from which it was made; the index lists such a chain only below that image.
+    /// Returns the grants of unfinished chains that may still share `blueprint`, although none of
+    /// their records names it yet. The index lists such a chain only under its CVM image. That
+    /// image is taken from the shares in `shares` that name `blueprint`.
     async fn awaited_of_chains(
         &self,
         blueprint: &BlueprintId,
@@ -220,22 +221,23 @@ impl App {
         Ok(awaited)
     }
 
-    /// Returns the first origin of a trusted source, in whose name an operator's requests are
-    /// delivered.
+    /// Returns the first origin of a trusted source. An operator's requests are delivered in the
+    /// name of this source.
     ///
     /// # Errors
-    /// [`RevokeNowError::NotTrusted`].
+    /// Returns [`RevokeNowError::NotTrusted`] if the source is not trusted.
     pub fn trusted_origin(&self, source: &SourceName) -> Result<&String, RevokeNowError> {
         let intake = self.prepared.intake(source);
         let origin = intake.and_then(|intake| intake.from.first());
         origin.ok_or_else(|| RevokeNowError::NotTrusted(source.clone()))
     }
 
-    /// Delivers a native request in the name of a trusted source, and adds its answers to `answers`.
-    /// Splits a request with more than [`MAX_ACCOUNTS`] accounts.
+    /// Delivers a native request in the name of a trusted source, and adds its answers to
+    /// `answers`. Splits a request with more than [`MAX_ACCOUNTS`] accounts.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. The answers to the deliveries before the error are in `answers`.
+    /// Returns a [`RevokeNowError`] if a delivery is not accepted. `answers` then has the answers
+    /// to the deliveries before it.
     pub(in crate::app) async fn ask(
         &self,
         source: &SourceName,
@@ -283,7 +285,7 @@ impl App {
     }
 }
 
-/// Splits a native request with more than [`MAX_ACCOUNTS`] accounts. Each part has an id of its own.
+/// Splits a native request with more than [`MAX_ACCOUNTS`] accounts. Each part has its own id.
 fn parts_of(request: &Value) -> Vec<Value> {
     let accounts = request.get("accounts").and_then(Value::as_array);
     let Some(accounts) = accounts.filter(|accounts| accounts.len() > MAX_ACCOUNTS) else {
