@@ -1,8 +1,10 @@
-//! Adopts shares without a grant: puts them under a ticket and an expiry. Makes one share request
-//! per image and region, and a separate one for Lighthouse. Each is verified, decided and recorded
-//! like any other request.
-//! In: the report of a comparison, and the operator's decision. Out: the answers, in that report.
-//! An adopted share expires with its request, and a later cancel or `revoke` ends it.
+//! Adopts shares without a grant: puts them under a ticket and an expiry. Requests one share per
+//! image and region, and a separate one for Lighthouse. Each of these requests is verified, decided
+//! and recorded like any other request. An adopted share expires with its request, and a later
+//! cancel or `revoke` ends it.
+//!
+//! Takes the report of a comparison and the operator's decision, and adds the answers to the
+//! report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +26,7 @@ pub struct Adoption {
     pub expires_in: Span,
     /// The approvers.
     pub approvers: Vec<String>,
-    /// The operator, with a source whose scheme is `trusted`.
+    /// The operator. The source in whose name the operator acts has the scheme `trusted`.
     pub by: Operator,
 }
 
@@ -32,8 +34,8 @@ impl App {
     /// Adopts the shares in the report that have no grant, and adds the answers to the report.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. Requests that were made before the error stay in force, and the report has
-    /// their answers.
+    /// Returns a [`RevokeNowError`] if a request fails. Earlier requests stay in force, and the
+    /// report has their answers.
     pub async fn adopt(
         &self,
         report: &mut DriftReport,
@@ -52,13 +54,16 @@ impl App {
         let without_grant = differences.iter().filter(|drifted| {
             matches!(drifted.difference, Difference::Unknown | Difference::Extra)
         });
-        // Ask for accounts and for Lighthouse separately: one request for both would be a chain.
+        // Request accounts and Lighthouse separately, because one request for both would be a
+        // chain.
         let mut groups: BTreeMap<(&str, &str, bool), BTreeSet<&str>> = BTreeMap::new();
         for drifted in without_grant {
             let Drifted {
                 image, region, to, ..
             } = drifted;
-            // The adoption would be a later share: a cancel would leave the receiver its share.
+            // Leave out a receiver for which another request is still to come. If that request is a
+            // cancel, an adoption would count as a later share, and the cancel would leave its
+            // items shared.
             let to_come = unfinished.iter().find(|one| one.concerns(drifted));
             if let Some(to_come) = to_come {
                 let why = format!("not adopted: {}", to_come.intention());

@@ -1,6 +1,6 @@
-//! Drift: compares the cloud's shares with the grants, per image and region. In: the journal and
-//! the cloud's answers. Out: differences, and the images that could not be read. Changes no share
-//! itself: a cancel of an unknown share is a request like any other.
+//! Compares the cloud's shares with the grants in the journal, for each image and region. Returns
+//! the differences, and the images that could not be read. Does not change a share itself: to
+//! cancel an unknown share, it makes a request like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,10 +18,11 @@ use super::places::{Known, Place, Places};
 
 impl App {
     /// Compares the cloud with the journal, for every image that a share in the journal names and
-    /// for those in `also`.
+    /// for every image in `also`.
     ///
     /// # Errors
-    /// The journal cannot be listed. Images that could not be read in the cloud are in the report.
+    /// Returns an error if the journal cannot be listed. Images that could not be read in the cloud
+    /// are in the report.
     pub async fn drift(
         &self,
         also: &[Place],
@@ -61,8 +62,9 @@ impl App {
                 }
                 Err(error) => unread(error.to_string(), false),
             });
-            // Report overdue grants nevertheless: the journal alone shows that they should be gone
-            // and that no record revokes them.
+            // The image could not be read, but its overdue grants are reported nevertheless. The
+            // journal alone shows that they should have been revoked and that no record revokes
+            // them.
             let granted = known.granted.keys().cloned().collect();
             let mut overdue = compare(place, known, &granted);
             overdue.retain(|drifted| drifted.difference == Difference::Overdue);
@@ -80,10 +82,10 @@ impl App {
         Ok(report)
     }
 
-    /// Reads the requests that changed while the cloud was read, and returns all requests with the
-    /// new states. Without a seal, any request may have changed: reads only the new ones and those
-    /// that may concern a place in `differing`. `seals`: the newest seal before the first read.
-    /// Adds the flaws to the report.
+    /// Reads the requests that changed while the cloud was read, and returns all requests with
+    /// their new states. `seals` is the newest seal before the first read. Without a seal, every
+    /// request counts as changed, so this reads only the new requests and those that may concern a
+    /// place in `differing`. Adds flaws to the report.
     async fn read_changed(
         &self,
         mut states: Vec<State>,
@@ -107,8 +109,8 @@ impl App {
         Ok(states)
     }
 
-    /// The scheduled comparison: records the differences and queues a notification. Records the
-    /// same differences once a day. If the record fails, logs the error.
+    /// Runs the scheduled comparison: records the differences and queues a notification. The same
+    /// differences are recorded at most once a day. If they cannot be recorded, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         self.journal.writable()?;
         let report = self.drift(&[], deadline).await?;
@@ -132,7 +134,7 @@ impl App {
         self.journal.record_drift(drift, &lease, rules).await
     }
 
-    /// Reads the image's current receivers; `None` if the site has no API that lists them.
+    /// Reads the image's current receivers. Returns `None` if the site has no API that lists them.
     async fn receivers(
         &self,
         image: &ImageRef,
@@ -143,8 +145,8 @@ impl App {
         let Chosen { cloud, account } = self.cloud_of_owner(image, region);
         let cloud = cloud.at(region, deadline);
         if !known.owners.is_empty() {
-            // An account that does not own the image sees none of its shares, so its read is not
-            // compared.
+            // An account that does not own the image sees none of its shares, so what it reads must
+            // not be compared.
             let asked = cloud.owner_account().await.ok();
             let mut each = known.owners.iter();
             let differs = each.find_map(|given| {
@@ -172,12 +174,13 @@ impl App {
     }
 
     /// Requests a cancel of every unknown share in the report, as `requester` of the trusted source
-    /// `source`: one request per image and region, verified, mapped, decided and recorded like any
-    /// other. Leaves out receivers that a request may name by now. Adds the answers to the report.
+    /// `source`. There is one request per image and region, which is verified, mapped, decided and
+    /// recorded like any other. Leaves out receivers that a request may name by now. Adds the
+    /// answers to the report.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. Requests that were made before the error stay in force, and the report has
-    /// their answers.
+    /// Returns a [`RevokeNowError`] if a request fails. Earlier requests stay in force, and the
+    /// report has their answers.
     pub async fn cancel_unknown(
         &self,
         report: &mut DriftReport,
@@ -232,8 +235,9 @@ impl App {
     }
 }
 
-/// Reports the differences that are certain. `after`: the journal's view after the cloud was read.
-/// Requests may have shared or cancelled after the first read.
+/// Reports the differences that are certain. `after` is the journal's view after the cloud was
+/// read. It is needed because requests may have shared or cancelled something after the journal was
+/// read first.
 fn confirm_differences(
     found: Vec<(&Place, &Known, Drifted)>,
     after: &Places,

@@ -18,12 +18,13 @@ pub struct Unread {
     pub image: String,
     pub region: String,
     pub why: String,
-    /// True if the site has no API that lists the image's receivers. That is not a failure.
+    /// True if the site has no API that lists the image's receivers. This does not count as a
+    /// failure.
     pub no_read_api: bool,
 }
 
-/// A receiver whose difference is not reported, because a request for it is under way: the cloud may
-/// be ahead of the request's records.
+/// A receiver whose difference is not reported because a request for it is under way. The cloud may
+/// already show a change that the request has not recorded yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnderWay {
     pub image: String,
@@ -33,7 +34,8 @@ pub struct UnderWay {
     pub request: String,
 }
 
-/// A receiver with a difference that a request will change, although it makes no call now.
+/// A receiver with a difference that a request will change later, although the request makes no
+/// call now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unfinished {
     pub image: String,
@@ -42,7 +44,7 @@ pub struct Unfinished {
     /// The request, as `source/id`.
     pub request: String,
     pub action: Action,
-    /// Why its last turn failed. `None`: it waits for its beginning.
+    /// Why the last attempt failed. `None` if the request has not started yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -59,7 +61,7 @@ impl Unfinished {
         }
     }
 
-    /// Returns what the request will do, for people.
+    /// Returns a description of what the request will do, for human readers.
     pub fn intention(&self) -> String {
         let Self { request, why, .. } = self;
         let does = match self.action {
@@ -78,7 +80,7 @@ impl Unfinished {
     }
 }
 
-/// A receiver that the operator's cancels or adoptions leave out.
+/// A receiver that is excluded from the cancels or adoptions that the operator wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     pub image: String,
@@ -92,16 +94,17 @@ pub struct LeftOut {
 pub struct DriftReport {
     /// How many images were compared.
     pub compared: usize,
-    /// The differences, by image, region and receiver.
+    /// The differences, sorted by image, region and receiver.
     pub differences: Vec<Drifted>,
-    /// The receivers whose difference is not certain before a request is finished.
+    /// The receivers whose difference is uncertain until a request is finished.
     pub under_way: Vec<UnderWay>,
-    /// The requests whose last turn failed, and the cancels that wait, of receivers that differ.
+    /// Requests for receivers that differ: those whose last turn failed, and cancels that have not
+    /// started yet.
     pub unfinished: Vec<Unfinished>,
     /// When the comparison began to read the journal.
     #[serde(skip)]
     pub(super) read_at: Timestamp,
-    /// The receivers whose difference the operator wanted to end, but which were left as they are.
+    /// The receivers whose difference the operator wanted to end, but which were left unchanged.
     pub left_out: Vec<LeftOut>,
     /// The images that could not be compared.
     pub unread: Vec<Unread>,
@@ -119,10 +122,10 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
-    /// Keeps the first `MAX_LISTED` entries of each list that has no other bound, for people and
-    /// for errors of function hosts.
+    /// Keeps the first `MAX_LISTED` entries of each list that has no other limit. Used for human
+    /// readers and for the errors of function hosts.
     pub fn shorten(&mut self) {
-        // Show failed reads first: for the others the site has no API.
+        // List the failed reads first. The other entries are images whose site has no API.
         self.unread.sort_by_key(|one| one.no_read_api);
         let more = &mut self.more;
         cut(more, "differences", &mut self.differences);
@@ -133,7 +136,8 @@ impl DriftReport {
         cut(more, "flaws", &mut self.flaws);
     }
 
-    /// Whether nothing differs and nothing failed, as far as the site's APIs show.
+    /// Whether nothing differs and nothing failed. Images whose receivers a site cannot list are
+    /// ignored.
     pub fn agrees(&self) -> bool {
         self.differences.is_empty()
             && self.flaws.is_empty()

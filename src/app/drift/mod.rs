@@ -1,5 +1,5 @@
-//! Shares in the cloud that no grant explains. In: the journal and the cloud. Out: the differences,
-//! reported or adopted.
+//! Drift: shares in the cloud that no grant in the journal explains. Reports the differences, and
+//! cancels or adopts such shares at an operator's request.
 
 mod adopt;
 mod comparison;

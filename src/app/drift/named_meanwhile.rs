@@ -1,6 +1,6 @@
-//! Finds receivers of unknown shares that a request may name after all: a request that was opened
-//! after the comparison read the journal, or one whose records cannot be read. In: the index of
-//! grants. Out: the receivers that must keep their share, and why.
+//! Finds receivers of unknown shares that must keep their share, because a request may name them: a
+//! request that was opened after the comparison read the journal, or a request whose records cannot
+//! be read. Looks these requests up in the index of grants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use crate::journal::{JournalError, Phase, Receiver, State, StreamId};
 use super::drift_report::LeftOut;
 
 impl App {
-    /// Returns those of `accounts` that a share names by now, and those that a request with
-    /// unreadable records may name. Cancels do not count.
+    /// Returns those of `accounts` that a share now names or that a request with unreadable records
+    /// may name. Cancels do not count.
     pub(super) async fn named_meanwhile(
         &self,
         image: &str,
@@ -27,7 +27,7 @@ impl App {
             .journal
             .affecting_each(&in_region, &place, accounts)
             .await?;
-        // The index lists a chain without a recorded blueprint only below its CVM image.
+        // The index lists a chain without a recorded blueprint only under its CVM image.
         if let Some(source) = self.published.source(&in_region, &place) {
             let lighthouse = [Receiver::Lighthouse.name()];
             let chains = self.journal.unfinished(&in_region, &source, &lighthouse);

@@ -1,6 +1,6 @@
-//! The journal's view of each image: which receivers have a grant, which requests name them, and
-//! which of those requests are under way. In: the states of all requests. Out: [`Known`] for each
-//! image and region. Does not read the cloud.
+//! The journal's view of each image and region: which receivers have a grant, which requests name
+//! them, and which of those requests are under way. Computed from the states of all requests,
+//! without reading the cloud.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::journal::{Phase, Standing, State};
 /// An image in a region.
 pub(super) type Place = (ImageRef, Region);
 
-/// The images that shares name, and those that an operator adds.
+/// The images that shares name, and the images that an operator adds.
 pub(super) type Places = BTreeMap<Place, Known>;
 
 /// The journal's view of one image in one region.
@@ -22,41 +22,40 @@ pub(super) type Places = BTreeMap<Place, Known>;
 pub(super) struct Known {
     /// The receivers with a grant, and whether the grant is active, covered or overdue.
     pub(super) granted: BTreeMap<String, Standing>,
-    /// The receivers that the shares name, with or without a grant.
+    /// The receivers that shares name, with or without a grant.
     pub(super) named: BTreeSet<String>,
-    /// Whether any share was for Lighthouse.
     pub(super) lighthouse: bool,
-    /// The owner accounts that gave the grants, as far as records name them.
+    /// The owner accounts that gave the grants, if records name them.
     pub(super) owners: BTreeSet<AccountId>,
-    /// The requests that name each receiver.
     requests: BTreeMap<String, Requests>,
-    /// The cancels that take this blueprint from every receiver, because they take its CVM image
-    /// out of Lighthouse.
+    /// The cancels that take this blueprint from every receiver, because they remove its CVM image
+    /// from Lighthouse.
     cancels_of_all: Requests,
 }
 
 /// The shares and cancels that name a receiver.
 #[derive(Debug, Default)]
 struct Requests {
-    /// The number of their records. Each new record changes it.
+    /// The total number of records of these requests. It changes with each new record.
     records: u64,
-    /// One of them that has begun and is not finished. Its calls may be ahead of its records.
+    /// A request that has begun and is not finished. It may have made calls that are not recorded
+    /// yet.
     under_way: Option<Identity>,
-    /// One of them that makes no call now, so that it explains no difference, but will.
+    /// A request that makes no call now but will make one later. It does not explain a difference.
     to_come: Option<ToCome>,
 }
 
-/// A request whose last turn failed, or a cancel that waits.
+/// A request whose last turn failed, or a cancel that has not started yet.
 #[derive(Debug, Clone)]
 pub(super) struct ToCome {
     pub(super) request: Identity,
     pub(super) action: Action,
-    /// Why the last turn failed.
+    /// Why the last turn failed. `None` if the request has not started yet.
     pub(super) why: Option<String>,
 }
 
 impl Requests {
-    /// Adds a request. `open`: it has not done its work for the receiver.
+    /// Adds a request. `open` means that the request has not done its work for the receiver yet.
     fn add(&mut self, state: &State, open: bool) {
         self.records = self.records.saturating_add(state.head().next_seq);
         let (request, action) = (state.identity().clone(), state.request().action);
@@ -66,7 +65,8 @@ impl Requests {
             why,
         };
         match state.phase() {
-            // The cloud refused its calls, so it did not carry out one that no record has.
+            // The cloud refused the calls of this request, so it did not carry out a call that is
+            // not recorded.
             Phase::Deferred {
                 why,
                 fault: Some(_),
@@ -93,7 +93,7 @@ impl Requests {
 }
 
 impl Known {
-    /// Adds a grant. Of several for one receiver, the best standing counts: active, then covered,
+    /// Adds a grant. If a receiver has several, the best standing counts: active, then covered,
     /// then overdue.
     fn grant(&mut self, to: String, standing: Standing) {
         let known = self.granted.entry(to).or_insert(standing);
@@ -123,26 +123,28 @@ impl Known {
         own.or(self.cancels_of_all.under_way.as_ref())
     }
 
-    /// Returns a request for `to` whose last turn failed, or a cancel for it that waits.
+    /// Returns a request for `to` whose last turn failed, or a cancel for `to` that has not started
+    /// yet.
     pub(super) fn to_come(&self, to: &str) -> Option<&ToCome> {
         let own = self.requests.get(to);
         let own = own.and_then(|requests| requests.to_come.as_ref());
         own.or(self.cancels_of_all.to_come.as_ref())
     }
 
-    /// The number of records of the requests that concern `to`.
+    /// Returns the number of records of the requests that concern `to`.
     fn records(&self, to: &str) -> u64 {
         let own = self.requests.get(to).map_or(0, |requests| requests.records);
         own.saturating_add(self.cancels_of_all.records)
     }
 
     /// Whether a difference between `before` and the cloud is certain. `self` is the journal's view
-    /// after the cloud was read. sharehook records each request before it calls the cloud: without
-    /// a new record, and without a request under way, it changed nothing for the receiver.
+    /// after the cloud was read, and `before` the view before it. sharehook records each request
+    /// before it calls the cloud. Therefore, if there is no new record and no request under way,
+    /// sharehook changed nothing for the receiver.
     pub(super) fn confirms(&self, before: &Self, drifted: &Drifted) -> bool {
         let to = &drifted.to;
         match drifted.difference {
-            // Until a record shows the revocation, the share is overdue.
+            // A grant stays overdue until a record shows its revocation.
             Difference::Overdue => self.granted.get(to) == Some(&Standing::Overdue),
             Difference::Unknown | Difference::Missing | Difference::Extra => {
                 self.under_way(to).is_none() && self.records(to) == before.records(to)
@@ -152,8 +154,8 @@ impl Known {
 }
 
 impl App {
-    /// Returns the journal's view of each image, under the id that the receivers see: for the
-    /// accounts of a chain, its blueprint.
+    /// Returns the journal's view of each image, under the id that the receivers see. For the
+    /// accounts of a chain, this is the id of its blueprint.
     pub(super) fn places(&self, states: &[State], also: &[Place]) -> Places {
         let mut places: Places = also
             .iter()
@@ -164,20 +166,21 @@ impl App {
         for share in states.iter().filter(allowed).filter(of(Action::Share)) {
             self.add_share(&mut places, share);
         }
-        // After the shares, which say which blueprint was made from which image.
+        // This must follow the shares, because they show which blueprint was created from which
+        // image.
         for chain in states.iter().filter(allowed).filter(of(Action::Share)) {
             self.add_unmade_chain(&mut places, chain);
         }
-        // A cancel counts only at an image that is in `places` already.
+        // Cancels come last: a cancel counts only for an image that is already in `places`.
         for cancel in states.iter().filter(allowed).filter(of(Action::Cancel)) {
             self.add_cancel(&mut places, cancel);
         }
         places
     }
 
-    /// Whether records of this request may change what the journal says of one of these places: it
-    /// names the image, or the CVM image from which that was made, or it may yet name the image as
-    /// the blueprint that it found in Lighthouse.
+    /// Whether records of this request may change what the journal says about one of these places.
+    /// This is so if the request names the image or the CVM image from which it was created, or if
+    /// the request may still record the image as the blueprint that it found in Lighthouse.
     pub(super) fn concerns(&self, state: &State, places: &BTreeSet<&Place>) -> bool {
         let (request, target) = (state.request(), &state.request().target);
         let unmade = target.lighthouse() && state.blueprint().is_none();
@@ -233,7 +236,7 @@ impl App {
     }
 
     /// Adds an unfinished chain without a recorded blueprint to the blueprint that another request
-    /// made from its image: the chain will share that blueprint.
+    /// created from the same image, because the chain will share that blueprint.
     fn add_unmade_chain(&self, places: &mut Places, chain: &State) {
         let (target, region) = (&chain.request().target, &chain.request().region);
         if !matches!(target, Target::Chain { .. }) || chain.blueprint().is_some() {
