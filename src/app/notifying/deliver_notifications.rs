@@ -1,7 +1,7 @@
 //! Delivers notifications: finds those that a stream owes, sends them, and records the result of
-//! each attempt. Begins after the outcome is durable, and changes neither an answer nor a decision.
-//! If a process stops after it sent a notification and before it recorded that, the next attempt
-//! has the same id.
+//! each attempt. This happens after the outcome is durable, and changes neither an answer nor a
+//! decision. If a process stops after it has sent a notification but before it has recorded the
+//! result, the next attempt sends the notification again with the same id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,18 +32,19 @@ use super::task_token::{NoToken, is_pending};
 
 /// Number of streams whose notifications a server delivers at once.
 const MAX_DELIVERING: usize = 8;
-/// Time limit for all notifications of a stream on a server. A sweep has its own deadline.
+/// Time limit for all notifications of one stream on a server. A sweep uses its own deadline
+/// instead.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// The longest pause after which a server makes the second attempt itself. After a longer pause a
-/// sweep makes it. Sweeps also make the later attempts.
+/// A server makes the second attempt itself if the pause before it is at most this long. Otherwise
+/// a sweep makes the second attempt. Sweeps also make all later attempts.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
-/// Maximum time for notifications before a function's answer.
+/// Maximum time that a function or a command spends on notifications before its answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
-/// After this many failures of a target, a sweep leaves the target's other notifications to the
+/// After this many failures of a target, a sweep leaves the target's remaining notifications to the
 /// next sweep.
 const MAX_FAILURES: u32 = 2;
 
-/// The failures of each target, in one sweep or in the delivery of one stream.
+/// The number of failures of each target, during one sweep or during the delivery of one stream.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
 
@@ -61,15 +62,16 @@ impl Failures {
 }
 
 impl App {
-    /// Returns the callback of a delivery (`response_url` or task token), if a target may use it.
+    /// Returns the callback of a delivery (its `response_url` or task token) if a target may use
+    /// it.
     pub(in crate::app) fn callback_of(&self, delivery: &VerifiedDelivery) -> Option<Callback> {
         let mut targets = self.config().notify.iter();
         let used = targets.any(|target| target.preset.uses_callback());
         used.then(|| Callback::of(delivery)).flatten()
     }
 
-    /// Keeps the callback of a request that the journal has with the same content.
-    /// `is_duplicate`: an earlier delivery brought the request.
+    /// Keeps the callback of a request if the delivery has one. The journal has the request with
+    /// the same content. `is_duplicate` means that an earlier delivery brought the request.
     pub(in crate::app) fn keep_callback(&self, incoming: &IncomingRequest<'_>, is_duplicate: bool) {
         if let Some(callback) = incoming.callback {
             let stream = StreamId::of(&incoming.identity);
@@ -77,7 +79,7 @@ impl App {
         }
     }
 
-    /// Puts a request into the outbox if it owes a notification now. `first` says that this process
+    /// Puts a request into the outbox if a notification is due now. `first` means that this process
     /// has just recorded the outcome.
     pub(in crate::app) fn queue_notifications(&self, state: &State, first: bool) {
         let now = self.now();
@@ -87,9 +89,9 @@ impl App {
         }
     }
 
-    /// Puts the request of a duplicate into the outbox if its notification has been due for
-    /// [`SECOND_ATTEMPT`] or longer. Before that, the process that recorded the outcome may be
-    /// about to deliver it.
+    /// Handles a duplicate delivery: puts its request into the outbox if a notification has been
+    /// due for [`SECOND_ATTEMPT`] or longer. Before that time, the process that recorded the
+    /// outcome may still be about to deliver the notification.
     pub(in crate::app) fn queue_late_notifications(&self, state: &State) {
         let now = self.now();
         let from = state.owes_from(&self.prepared.notice_rules, now);
@@ -107,8 +109,8 @@ impl App {
         }
     }
 
-    /// Delivers the notifications of this process's requests and incidents, until the future is
-    /// dropped.
+    /// Delivers the notifications of this process's requests and incidents. Runs until the future
+    /// is dropped.
     pub async fn deliver_notifications(self: Arc<Self>) {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
         loop {
@@ -127,8 +129,8 @@ impl App {
     }
 
     /// Delivers the notifications of this process's requests and incidents before `deadline`, and
-    /// in at most two seconds. For functions and commands, which stop after their answer. The next
-    /// sweep delivers what is left.
+    /// within at most two seconds. Used by functions and commands, which stop after their answer.
+    /// The next sweep delivers the remaining notifications.
     pub async fn notify_before_answer(&self, deadline: Deadline) {
         let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
         if left(deadline).is_zero() {
@@ -141,7 +143,7 @@ impl App {
                 within(trace, self.notify_of(stream, first, deadline))
             });
         let all = join_all(deliveries);
-        // An interrupted delivery is repeated under the same id.
+        // The next attempt repeats an interrupted delivery with the same id.
         drop(tokio::time::timeout(left(deadline), all).await);
     }
 
@@ -161,8 +163,9 @@ impl App {
         }
     }
 
-    /// Delivers the due notifications of one stream. Returns when the next one is due; `None` if
-    /// none is owed, if another task delivers them, or if the journal failed.
+    /// Delivers the due notifications of one stream. Returns the time at which the next one is due.
+    /// Returns `None` if the stream owes none, if another task is delivering them, or if the
+    /// journal failed.
     async fn notify_of(
         &self,
         stream: StreamId,
@@ -197,7 +200,7 @@ impl App {
         Ok(delivered.await?.unwrap_or(state))
     }
 
-    /// Records as given up the notifications that had no attempt in time. Returns the state
+    /// Records that notifications are given up if no attempt was made in time. Returns the state
     /// afterwards.
     pub(in crate::app) async fn give_up_missed(
         &self,
@@ -220,8 +223,8 @@ impl App {
         Ok(state)
     }
 
-    /// Returns the due notifications, without those that need a task's token which another process
-    /// may have.
+    /// Returns the due notifications. Leaves out those that need a task token if another process
+    /// may have the token.
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
@@ -231,9 +234,9 @@ impl App {
     }
 
     /// Delivers the notifications that `wanted` returns for the stream's state, and records the
-    /// result of each attempt. Returns the state afterwards; `None` while another task of this
-    /// process delivers those of the stream. `first` says that this process has just recorded the
-    /// outcome, so a first attempt does not search for an earlier delivery.
+    /// result of each attempt. Returns the state afterwards, or `None` if another task of this
+    /// process is delivering the stream's notifications. `first` means that this process has just
+    /// recorded the outcome, so a first attempt does not check whether the message was sent before.
     pub(super) async fn deliver(
         &self,
         stream: StreamId,
@@ -245,7 +248,8 @@ impl App {
         let Some(_delivering) = self.outbox.begin(stream) else {
             return Ok(None);
         };
-        // Read only now: another task may have delivered until the line above.
+        // Read the stream after `begin`, because another task may have been delivering its
+        // notifications until then.
         let history = self.journal.read(stream).await?;
         let history = history.ok_or(JournalError::Gone { stream })?;
         let mut state = history.stream_state.clone();
@@ -255,7 +259,7 @@ impl App {
             self.prove_create_only().await?;
         }
         let worker = fresh_worker()?;
-        // Whether the task of the kept token still waits for its end.
+        // Whether a task still waits for its end and needs the kept token.
         let mut waits = false;
         for owed in due {
             let ends_task = self.ends_task(&owed);
@@ -277,7 +281,7 @@ impl App {
             if let Err(failure) = &end {
                 notify.record("error", failure.why.as_str());
                 waits |= ends_task && !failure.refused && !failure.is_final;
-                // A ticket that the template cannot use says nothing about the target.
+                // If the template cannot handle a ticket, that does not mean that the target fails.
                 if !failure.is_unwritten {
                     failures.count(&owed.notice.notify);
                 }
@@ -298,9 +302,10 @@ impl App {
         Ok(Some(state))
     }
 
-    /// Delivers to this target the notifications that were given up, are owed now, or wait for a
-    /// further attempt. `request`: an id that several requests may have, the `source/id` of one
-    /// request, or the stream of an incident. Returns the state of those notifications.
+    /// Delivers to one target the notifications of `request` that were given up, are owed now, or
+    /// wait for another attempt. `request` is an id, which several requests may share, the
+    /// `source/id` of one request, or the stream of an incident. Returns the state of these
+    /// notifications.
     pub async fn retry_notifications(
         &self,
         notify: &NotifyName,
@@ -340,7 +345,7 @@ impl App {
         self.metrics.count(Metric::Notifications, &labels);
     }
 
-    /// Counts and logs the result of an attempt. Returns its record.
+    /// Counts and logs the result of an attempt. Returns the event that records it.
     fn end_of(
         &self,
         state: &StreamState,

@@ -1,23 +1,23 @@
-//! A failed attempt to send a notification. In: the reason. Out: whether and when another attempt
-//! is worth while.
+//! A failed attempt to send a notification: its reason, and whether and when another attempt is
+//! worth while.
 
-/// Why an attempt failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) why: String,
-    /// Whether no further attempt is made.
+    /// If true, no further attempt is made.
     pub(super) is_final: bool,
     /// The receiver's `Retry-After`, in seconds.
     pub(super) retry_after: Option<i64>,
     /// Whether the target refused the request, with a 4xx status other than 429 or in the body of a
-    /// 2xx answer, or the message could not be addressed.
+    /// 2xx answer. Also true if the message could not be addressed, for example because its ticket
+    /// was not found.
     pub(super) refused: bool,
     /// Whether the template failed, so nothing was sent.
     pub(super) is_unwritten: bool,
 }
 
 impl Failure {
-    /// A failure after which no further attempt is made.
+    /// Returns a failure after which no further attempt is made.
     pub(super) fn lasting(why: impl Into<String>) -> Self {
         Self {
             is_final: true,
@@ -25,7 +25,8 @@ impl Failure {
         }
     }
 
-    /// A failure that this message will have again, so an optional message is left out.
+    /// Returns a failure that would recur with the same message. If the message is optional, it is
+    /// left out.
     pub(super) fn refused(why: impl Into<String>) -> Self {
         Self {
             refused: true,

@@ -1,4 +1,4 @@
-//! Notifies tickets of outcomes. Finds the notifications that the journal owes, sends their
+//! Notifies tickets of outcomes: finds the notifications that the journal owes, sends their
 //! messages, and records the result of each attempt.
 
 mod deliver_notifications;

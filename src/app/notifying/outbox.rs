@@ -1,5 +1,5 @@
-//! Holds the requests and incidents of this process that owe a notification. Takes their streams;
-//! returns each stream once, to the task that delivers. It only makes deliveries prompt: if a
+//! Holds the streams of this process's requests and incidents that owe a notification, and gives
+//! each stream to the task that delivers. The outbox serves only to make delivery prompt: if a
 //! stream is lost here, the sweep finds it through the journal's index.
 
 use std::collections::BTreeMap;
@@ -16,18 +16,17 @@ use crate::inbound::Callback;
 use crate::journal::StreamId;
 use crate::telemetry::{TraceContext, current};
 
-/// How long a callback is kept: Slack accepts answers at a `response_url` for 30 minutes.
+/// How long a callback is kept. Slack accepts answers at a `response_url` for 30 minutes.
 pub(super) const KEPT: Duration = Duration::from_secs(1_800);
-/// Maximum number of callbacks to keep; more than the requests that run at once. Further ones are
-/// not kept.
+/// Maximum number of callbacks to keep. Further callbacks are not kept. This is more than the
+/// number of requests that run at once.
 const MAX_KEPT: usize = 10_000;
 
-/// The streams in the outbox, those whose notifications are being delivered, and the callbacks of
-/// requests.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Outbox {
     streams: Mutex<BTreeMap<StreamId, Queued>>,
-    /// Each with whether another task wanted to deliver meanwhile.
+    /// The streams whose notifications are being delivered. The value says whether another task
+    /// wanted to deliver the same stream in the meantime.
     busy: Mutex<BTreeMap<StreamId, bool>>,
     filled: Notify,
     callbacks: Mutex<BTreeMap<StreamId, Arc<Kept>>>,
@@ -38,8 +37,8 @@ pub(in crate::app) struct Outbox {
 pub(super) struct Kept {
     pub(super) callback: Callback,
     since: Instant,
-    /// Whether a duplicate brought the callback, and it was not used yet: the outcome may have been
-    /// notified with an earlier one.
+    /// Whether a duplicate delivery brought this callback and it was not used yet. The outcome may
+    /// already have been sent to the callback of an earlier delivery.
     of_duplicate: AtomicBool,
 }
 
@@ -48,23 +47,21 @@ impl Kept {
         self.since.elapsed() < KEPT
     }
 
-    /// Whether a duplicate brought the token of a task that was not ended yet.
+    /// Whether a duplicate delivery brought the token of a task that has not ended yet.
     pub(super) fn has_task_of_duplicate(&self) -> bool {
         self.callback.has_task() && self.of_duplicate.load(Ordering::Relaxed)
     }
 }
 
-/// How to deliver the notifications of a stream.
 #[derive(Debug)]
 pub(super) struct Queued {
-    /// The trace that the notifications continue.
     pub(super) trace: Option<TraceContext>,
-    /// Whether this process has just recorded what the notifications report, so that no other
-    /// process can have delivered them.
+    /// Whether this process has just recorded the outcome that the notifications report. If so, no
+    /// other process can have delivered them.
     pub(super) first: bool,
 }
 
-/// Held while one task delivers the notifications of a stream.
+/// Held while a task delivers the notifications of a stream.
 #[derive(Debug)]
 pub(super) struct Delivering<'a> {
     outbox: &'a Outbox,
@@ -80,7 +77,8 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Adds the requests of which a duplicate has the token of a waiting task.
+    /// Adds each request for which a duplicate delivery brought the token of a task that still
+    /// waits.
     pub(super) fn add_duplicates(&self) {
         let all = self.callbacks.lock();
         let waits = |(_, kept): &(_, &Arc<Kept>)| kept.is_fresh() && kept.has_task_of_duplicate();
@@ -93,7 +91,7 @@ impl Outbox {
         std::mem::take(&mut *self.streams.lock())
     }
 
-    /// Waits until the outbox has a stream.
+    /// Waits until a stream is added to the outbox.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
@@ -112,14 +110,14 @@ impl Outbox {
         }
     }
 
-    /// Returns a request's callback; `None` if none was kept or it is too old.
+    /// Returns a request's callback, or `None` if none was kept or it is too old.
     pub(super) fn kept(&self, stream: StreamId) -> Option<Arc<Kept>> {
         let all = self.callbacks.lock();
         all.get(&stream).filter(|kept| kept.is_fresh()).cloned()
     }
 
-    /// Forgets a callback with which the outcome was notified, unless it is still `needed`. One that
-    /// a duplicate brought meanwhile stays.
+    /// Forgets a callback after the outcome was sent to it, unless the callback is still `needed`.
+    /// If a duplicate delivery has brought a new callback in the meantime, the new one stays.
     pub(super) fn used(&self, stream: StreamId, used: &Arc<Kept>, needed: bool) {
         used.of_duplicate.store(false, Ordering::Relaxed);
         let mut all = self.callbacks.lock();
@@ -128,11 +126,12 @@ impl Outbox {
         }
     }
 
-    /// Returns the right to deliver. `None` while another task of this process holds it: the stream
-    /// is then added again at the end of that right, because the other task may have read it before
-    /// its newest record or callback.
+    /// Returns the right to deliver the stream's notifications, or `None` if another task of this
+    /// process holds it. That task may have read the stream before its newest record or callback.
+    /// The stream is therefore added again when that task drops its right.
     pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
-        // Make no `Delivering` before this check: its drop would end the right of the other task.
+        // Create the `Delivering` only after this check. Otherwise, dropping it would end the right
+        // of the other task.
         match self.busy.lock().entry(stream) {
             Entry::Occupied(mut busy) => {
                 busy.insert(true);

@@ -1,20 +1,20 @@
-//! What a notification reports. In: the history of a stream and an owed notification. Out: the
-//! state to report, and the items of a coming end that stay shared.
+//! Determines what a notification reports: the state of the stream and, before a share expires, the
+//! items that stay shared. Takes the history of the stream and the owed notification.
 
 use crate::app::App;
 use crate::app::grants::given_for_longer;
 use crate::domain::{Item, NoticeKind};
 use crate::journal::{History, JournalError, Owed, State, StreamState};
 
-/// What a notification reports.
 pub(super) struct Reported {
-    /// The state at the record of the outcome. A notification that a share will expire or is
-    /// overdue reports the newest state.
+    /// The state at the record of the outcome. If the notification says that a share will expire or
+    /// is overdue, the newest state.
     pub(super) state: StreamState,
     on: NoticeKind,
-    /// The items of an expiring share that stay shared, because another share of them ends later.
+    /// The items of an expiring share that stay shared because another share that gave them ends
+    /// later.
     pub(super) staying: Vec<Item>,
-    /// Whether this target was notified that the share is overdue, or an attempt to do so was made.
+    /// Whether there was an attempt to notify this target that the share is overdue.
     alarmed: bool,
 }
 
@@ -48,9 +48,9 @@ impl App {
 }
 
 impl Reported {
-    /// Whether the notification is about an end at which nothing ends, or about a revocation that
-    /// took nothing away. The latter is news to a target that was notified that the share is
-    /// overdue.
+    /// Whether the notification would report that nothing ends: an expiry after which every item
+    /// stays shared, or a revocation that took nothing away. Such a revocation is still reported if
+    /// the target was notified that the share is overdue.
     pub(super) fn ends_nothing(&self) -> bool {
         if self.on == NoticeKind::Revoked {
             let share = self.state.state();

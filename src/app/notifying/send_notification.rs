@@ -1,6 +1,6 @@
 //! Makes one attempt to notify one target: renders the messages, sends them in order, and reads the
-//! answers. Takes a state and a notification; returns whether it was delivered, or the reason for
-//! the failure, without any secret.
+//! answers. Returns whether the notification was delivered. If it failed, the reason contains no
+//! secret.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,13 +30,12 @@ const NO_RESPONSE_URL: &str = "the delivery had no response_url, or this process
 /// Maximum length of a failure's reason, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// The result of a successful attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivered {
     /// The target accepted every message that is not optional.
     Messages,
-    /// The template wrote no message, no task waits for the outcome, or nothing ends at the coming
-    /// end.
+    /// Nothing had to be sent: the template wrote no message, no task waits for the outcome, or the
+    /// notification would report that nothing ends.
     Nothing,
 }
 
@@ -44,7 +43,7 @@ pub(super) enum Delivered {
 pub(super) struct Attempt<'a> {
     pub(super) owed: &'a Owed,
     pub(super) callback: Option<&'a Callback>,
-    /// Whether this process has just recorded the outcome, so that no other process can have
+    /// Whether this process has just recorded the outcome. If so, no other process can have
     /// delivered the notification.
     pub(super) first: bool,
     pub(super) deadline: Deadline,
@@ -106,8 +105,8 @@ impl App {
         Ok(Delivered::Messages)
     }
 
-    /// Sends one message. First finds the ticket's id at the target, and looks whether an earlier
-    /// attempt has sent the message: both only if the template says how.
+    /// Sends one message. If the template says how, first looks up the ticket's id at the target,
+    /// and checks whether an earlier attempt has already sent the message.
     async fn send_one(
         &self,
         notification: &Notification<'_>,
@@ -132,8 +131,8 @@ impl App {
             let answer = self.exchange(notification, message, method, &path, look.body.as_ref());
             match answer.await {
                 Ok(seen) if holds(&seen, &marker(&notification.id)) => return Ok(()),
-                // The credentials may be allowed to write but not to read. Send twice rather than
-                // never.
+                // The credentials may be allowed to write but not to read. Sending the message
+                // twice is better than not sending it.
                 Err(failure) if !failure.refused => return Err(failure),
                 Ok(_) | Err(_) => {}
             }
@@ -144,8 +143,8 @@ impl App {
             .map(drop)
     }
 
-    /// Sends one request to the target. Returns the body of the answer. A status other than 2xx is
-    /// a failure, and so is a refusal in the body.
+    /// Sends one request to the target, and returns the body of the answer. Fails if the status is
+    /// not 2xx or if the body contains a refusal.
     async fn exchange(
         &self,
         notification: &Notification<'_>,
@@ -190,7 +189,8 @@ impl App {
             }),
             (status, _) => {
                 let wish = answer.retry_after.as_deref();
-                // Hide first: a secret may have white space.
+                // Hide secrets before the white space is normalised, because a secret may contain
+                // white space.
                 let text = notification.hidden(&String::from_utf8_lossy(&answer.body));
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 let shown = if text.is_empty() { "" } else { ": " };
@@ -204,7 +204,8 @@ impl App {
         }
     }
 
-    /// Sends one request through the app of the source's `fetch`, which also knows the host.
+    /// Sends one request through the app that the source's `fetch` configures. That app also knows
+    /// the host.
     async fn exchange_as_app(
         &self,
         notification: &Notification<'_>,
@@ -255,7 +256,7 @@ impl App {
             headers.push(("content-type".to_owned(), kind));
         }
         match &config.auth {
-            // Slack's response address is itself the secret: add no other.
+            // Slack's response address is itself a secret, so add no other credentials.
             _ if message.to_response_url => {}
             Auth::Bot(_) | Auth::App => {}
             Auth::Signed(secret) => {
@@ -279,7 +280,7 @@ impl App {
         if matches!(config.auth, Auth::Aws(_)) {
             headers.extend(trace.map(|trace| ("x-amzn-trace-id".to_owned(), trace.xray())));
         }
-        // The program's own headers come last, and replace the template's headers of the same name.
+        // The program's own headers come last and replace template headers of the same name.
         let mut names = BTreeSet::new();
         headers.reverse();
         headers.retain(|(name, _)| names.insert(name.to_ascii_lowercase()));
@@ -288,7 +289,7 @@ impl App {
     }
 }
 
-/// The result of an attempt to end a task whose token this process does not have.
+/// Returns the result of an attempt to end a task if this process does not have the task's token.
 fn without_token(no_token: Option<NoToken>) -> Result<Delivered, Failure> {
     match no_token {
         Some(NoToken::NoTask) => Ok(Delivered::Nothing),
@@ -326,7 +327,8 @@ impl Notification<'_> {
         Some(token.expose_secret())
     }
 
-    /// Returns the callback address of the delivery, if it belongs to Slack or to the target.
+    /// Returns the response address of the delivery if it belongs to Slack or has the target's
+    /// origin.
     fn response_url(&self) -> Option<Url> {
         let text = self.attempt.callback?.response_url.as_ref()?;
         let url = Url::parse(text.expose_secret()).ok()?;
@@ -337,9 +339,9 @@ impl Notification<'_> {
         (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
     }
 
-    /// Makes the failure of a template. A shipped template fails again for the same outcome, unless
-    /// it uses a secret that another process has; the operator can mend their own before the next
-    /// attempt.
+    /// Returns the failure of a template. A shipped template would fail again for the same outcome,
+    /// unless it uses a secret that another process has. An operator's own template can be
+    /// corrected before the next attempt.
     fn unwritten(&self, why: &str) -> Failure {
         let config = &self.target.config;
         Failure {
@@ -349,15 +351,15 @@ impl Notification<'_> {
         }
     }
 
-    /// Makes a failure with a reason for human readers: short, without invisible characters or
-    /// secrets.
+    /// Returns a failure whose reason is meant for people: short, and without invisible characters
+    /// or secrets.
     fn failed(&self, why: &str) -> Failure {
         let hidden = self.hidden(why);
         let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
         Failure::passing(visible(&clipped, &[]))
     }
 
-    /// Returns a text without the secrets of the target and of the delivery.
+    /// Returns `text` without the secrets of the target and of the delivery.
     fn hidden(&self, text: &str) -> String {
         let own = self.target.config.auth.secrets();
         let callback = self.attempt.callback;

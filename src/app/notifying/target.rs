@@ -1,5 +1,5 @@
-//! Prepares a notification target. Takes its configuration; returns the compiled template and the
-//! HTTP client, or every problem with its place.
+//! Prepares a notification target from its configuration: compiles the template and builds the HTTP
+//! client. Returns problems with their places.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::domain::{Problem, Problems};
 use crate::inbound::{SchemeName, SchemeSpec, Verifier};
 use crate::notify::{Address, Auth, Template};
 
-/// A notification target, ready to use.
 #[derive(Debug)]
 pub(in crate::app) struct Target {
     pub(in crate::app) config: NotifyConfig,
@@ -47,13 +46,14 @@ impl Target {
         })
     }
 
-    /// Whether the target's messages end a waiting task of Step Functions.
+    /// Whether the target's messages end a waiting Step Functions task.
     pub(super) fn ends_task(&self) -> bool {
         matches!(self.config.auth, Auth::Aws(_))
     }
 }
 
-/// Sends a HEAD request to an address. Returns the status of the answer, whichever it is.
+/// Sends a HEAD request to an address, and returns the status of the answer even if it is an error
+/// status.
 pub(in crate::app) async fn probe(
     client: &Client,
     at: &Address,

@@ -1,6 +1,7 @@
-//! Why this process does not have the token of a waiting Step Functions task. Only the process that
-//! received the delivery keeps it, in memory and for half an hour. In: the state of a request. Out:
-//! a [`NoToken`]. Also ends the task of a duplicate, which has a token of its own.
+//! Handles the tokens of waiting Step Functions tasks. Only the process that received a delivery
+//! keeps its token, in memory and for half an hour. If this process does not have the token of a
+//! request, a [`NoToken`] tells why. A duplicate delivery has its own token, so its task is ended,
+//! too.
 
 use crate::app::{App, IncomingRequest};
 use crate::domain::Status;
@@ -12,7 +13,7 @@ use super::target::Target;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoToken {
-    /// The delivery had no token: no task waits for the outcome.
+    /// The delivery had no token, so no task waits for the outcome.
     NoTask,
     /// Another process may have the token.
     Elsewhere,
@@ -21,23 +22,25 @@ pub(super) enum NoToken {
 }
 
 impl App {
-    /// Puts the request of a duplicate into the outbox if the duplicate has the token of a task:
-    /// Step Functions repeats a state with a new token. The task gets the recorded outcome.
+    /// If a duplicate delivery has the token of a task, puts its request into the outbox, so that
+    /// the task gets the recorded outcome. Step Functions sends such a duplicate, with a new token,
+    /// when it repeats a state.
     pub(in crate::app) fn queue_task_again(&self, incoming: &IncomingRequest<'_>) {
         if incoming.callback.is_some_and(Callback::has_task) {
             self.outbox.add(StreamId::of(&incoming.identity), false);
         }
     }
 
-    /// Puts the requests into the outbox whose duplicates have tokens of tasks that still wait:
-    /// another process may have recorded their outcome, or the last attempt failed.
+    /// Puts the requests into the outbox for which a duplicate delivery brought the token of a task
+    /// that still waits. This is needed because another process may have recorded the outcome, or
+    /// because the last attempt failed.
     pub(in crate::app) fn queue_waiting_tasks(&self) {
         self.outbox.add_duplicates();
     }
 
-    /// Adds to `due` the notifications of the recorded outcome that end the task of a duplicate. If
-    /// one was delivered before, for another token, that is on record, and this attempt gets no
-    /// record.
+    /// Adds to `due` the notifications of the recorded outcome that end the task of a duplicate
+    /// delivery. If such a notification was already delivered for another token, that delivery is
+    /// on record, and this attempt is not recorded.
     pub(super) fn with_tasks(
         &self,
         state: &StreamState,
@@ -57,13 +60,12 @@ impl App {
         due
     }
 
-    /// Whether the notification's messages end a waiting task.
     pub(super) fn ends_task(&self, owed: &Owed) -> bool {
         let target = self.prepared.targets.get(&owed.notice.notify);
         target.is_some_and(Target::ends_task)
     }
 
-    /// Why this process does not have the token; `None` if it has the token.
+    /// Returns why this process does not have the token, or `None` if it has the token.
     pub(super) fn no_token(&self, state: &StreamState) -> Option<NoToken> {
         let kept = self.outbox.kept(state.stream());
         if kept.is_some_and(|kept| kept.callback.has_task()) {
@@ -75,7 +77,8 @@ impl App {
         if !request.intent().task_token {
             return Some(NoToken::NoTask);
         }
-        // `abs`: the clock of the process that received the delivery may have been ahead.
+        // Ignore the sign of the age: the clock of the process that received the delivery may have
+        // been ahead.
         let age = self.now().duration_since(request.approved_at());
         match age.unsigned_abs() < KEPT {
             true => Some(NoToken::Elsewhere),
