@@ -11,7 +11,6 @@ use crate::domain::{
 };
 use crate::journal::{Phase, Standing, State};
 
-/// An image in a region.
 pub(super) type Place = (ImageRef, Region);
 
 /// The images that shares name, and the images that an operator adds.
@@ -100,7 +99,6 @@ impl Known {
         *known = standing.min(*known);
     }
 
-    /// Adds a share that names `to`.
     fn name(&mut self, to: String, share: &State) {
         self.add_request(to.clone(), share);
         self.named.insert(to);
@@ -254,7 +252,7 @@ impl App {
         }
     }
 
-    /// Adds a cancel to the images that are compared.
+    /// Adds a cancel to those images in `places` that it affects.
     fn add_cancel(&self, places: &mut Places, cancel: &State) {
         let (target, region) = (&cancel.request().target, &cancel.request().region);
         let named = (target.image(), region.clone());

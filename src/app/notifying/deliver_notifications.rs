@@ -101,7 +101,6 @@ impl App {
         }
     }
 
-    /// Puts an incident into the outbox if it owes a notification.
     pub(in crate::app) fn queue_incident(&self, incident: &Incident) {
         let owes = incident.owes_from(&self.prepared.notice_rules, self.now());
         if owes.is_some() {

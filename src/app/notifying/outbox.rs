@@ -91,7 +91,6 @@ impl Outbox {
         std::mem::take(&mut *self.streams.lock())
     }
 
-    /// Waits until a stream is added to the outbox.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }

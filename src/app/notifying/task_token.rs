@@ -15,9 +15,7 @@ use super::target::Target;
 pub(super) enum NoToken {
     /// The delivery had no token, so no task waits for the outcome.
     NoTask,
-    /// Another process may have the token.
     Elsewhere,
-    /// No process has the token any more.
     Gone,
 }
 
@@ -87,7 +85,6 @@ impl App {
     }
 }
 
-/// Whether the outcome of a request is not on record yet.
 pub(super) fn is_pending(state: &StreamState) -> bool {
     let request = state.state();
     request.is_some_and(|request| request.status() == Status::Pending)

@@ -51,7 +51,7 @@ pub(super) fn items_lost_by(
     let same_publication = target.lighthouse() && images.published == Some(target.image());
     let in_lighthouse = same_publication || images.made.contains(&share.subject());
     if in_lighthouse && request.target.lighthouse() {
-        // Removing an image from Lighthouse takes it from every account that would see it there.
+        // Removing an image from Lighthouse takes it from every account that has it there.
         return target.items();
     }
     let unmade = matches!(target, Target::Chain { .. }) && share.blueprint().is_none();

@@ -19,7 +19,6 @@ use crate::telemetry::{Step, step};
 use super::failed_items::{Failure, doubled};
 use super::stop::Stop;
 
-/// The pause before the next turn if this one ran out of time.
 pub(in crate::app) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
 /// The pause after the first failed turn. Each further failed turn doubles it, up to `MAX_PAUSE`.
 const MIN_PAUSE: Duration = Duration::from_secs(5);

@@ -12,7 +12,6 @@ use crate::telemetry::{Step, step};
 
 #[derive(Debug)]
 pub(in crate::app) enum Permission {
-    /// The turn may carry out this request.
     Granted(Approved),
     /// The turn must not share anything more, and must close the request.
     Withheld(Withheld),
@@ -33,11 +32,9 @@ impl Permission {
 /// Why a turn must close its request without carrying it out.
 #[derive(Debug)]
 pub(in crate::app) enum Withheld {
-    /// The share expired before it was finished.
     Expired,
     /// Every item was called off, by later cancels or because the request's approval was withdrawn.
     CalledOff,
-    /// The policies deny the request.
     Denied(Verdict),
 }
 
