@@ -62,8 +62,8 @@ impl App {
                 image, region, to, ..
             } = drifted;
             // Leave out a receiver for which another request is still to come. If that request is a
-            // cancel, an adoption would count as a later share, and the cancel would leave its
-            // items shared.
+            // cancel, an adoption would count as a later share, and the cancel would leave the
+            // receiver its share.
             let to_come = unfinished.iter().find(|one| one.concerns(drifted));
             if let Some(to_come) = to_come {
                 let why = format!("not adopted: {}", to_come.intention());

@@ -177,8 +177,9 @@ impl App {
     }
 
     /// Whether records of this request may change what the journal says about one of these places.
-    /// This is so if the request names the image or the CVM image from which it was created, or if
-    /// the request may still record the image as the blueprint that it found in Lighthouse.
+    /// This is so if the request names the place's image, or the CVM image from which the place's
+    /// blueprint was created. It is also so if the request may still record the place's image as
+    /// the blueprint that it found in Lighthouse.
     pub(super) fn concerns(&self, state: &State, places: &BTreeSet<&Place>) -> bool {
         let (request, target) = (state.request(), &state.request().target);
         let unmade = target.lighthouse() && state.blueprint().is_none();
