@@ -1,8 +1,9 @@
-//! Coalesces concurrent calls per key: one call at a time. Callers that arrive during a call wait,
-//! and a later call carries those whose parts fit. Takes a key and the caller's part of a call.
-//! Returns the right to make the next call, the answer of the call that carried the part, or that
-//! the deadline passed or the call's end is unknown. Never waits for more callers, and knows neither
-//! clouds nor images.
+//! Coalesces concurrent calls that have the same key.
+//!
+//! For each key, one call runs at a time. Callers that arrive during a call wait, and a later call
+//! may include the parts of several waiting callers. [`Queues::enter`] takes a key and the caller's
+//! part of a call, and returns how the wait ended, as a [`Joined`]. A call is never delayed to
+//! collect more callers.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -32,20 +33,20 @@ struct Waiter<P, R> {
 enum Message<R> {
     /// No call is under way: make the next one.
     Lead,
-    /// The answer of a call that carried the waiter's part.
+    /// The answer to a call that included the waiter's part.
     Answer(R),
 }
 
-/// How a caller's wait in the queue of a key ended.
+/// How a caller's wait in a queue ended.
 pub(super) enum Joined<'a, K: Eq + Hash + Clone, P, R> {
     /// The caller makes the call, and may add waiters to its batch.
     Leader(Leader<'a, K, P, R>),
-    /// Another caller's call carried the part.
+    /// Another caller's call included the part. Contains the answer to that call.
     Answered(R),
-    /// The deadline passed before a call with the part began.
+    /// The deadline passed before a call included the part.
     Late,
-    /// A call with the part began, but its end is unknown: the deadline passed, or the leader was
-    /// dropped.
+    /// A call included the part, but its answer is unknown: the deadline passed first, or the
+    /// leader was dropped.
     Lost,
 }
 
@@ -58,7 +59,8 @@ impl<K, P, R> Default for Queues<K, P, R> {
 }
 
 impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
-    /// Joins the queue of `key`; leads at once when no call is under way.
+    /// Joins the queue of `key` and waits. If no call for `key` is under way, the caller becomes
+    /// the leader at once.
     pub(super) async fn enter(&self, key: K, part: P, deadline: Deadline) -> Joined<'_, K, P, R> {
         let (sender, receiver) = oneshot::channel();
         let taken = Arc::new(AtomicBool::new(false));
@@ -91,7 +93,7 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
         }
     }
 
-    /// Makes the longest-waiting waiter the leader; removes the queue when none waits.
+    /// Makes the waiter that has waited longest the leader. Removes the queue if it has no waiters.
     fn pass_on(&self, key: &K) {
         let mut queues = self.waiting.lock();
         let Some(queue) = queues.get_mut(key) else {
@@ -106,8 +108,8 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
     }
 }
 
-/// A waiting caller: the receiving half of its channel. If the caller is dropped just after it
-/// became the leader, this passes the lead on.
+/// The caller's side of its entry in the queue. If the caller is dropped just after it was made the
+/// leader, the next waiter becomes the leader.
 struct Waiting<'a, K: Eq + Hash + Clone, P, R> {
     queues: &'a Queues<K, P, R>,
     key: Option<K>,
@@ -115,8 +117,8 @@ struct Waiting<'a, K: Eq + Hash + Clone, P, R> {
 }
 
 impl<K: Eq + Hash + Clone, P, R> Waiting<'_, K, P, R> {
-    /// Leaves the queue. Returns a message that arrived in the last moment. Holds the lock, so that
-    /// no leader takes the part at the same time.
+    /// Leaves the queue. Returns a message if one arrived before the caller could leave. The lock
+    /// is held so that no leader adds the part to its call at the same time.
     fn leave(&mut self) -> Option<Message<R>> {
         let mut queues = self.queues.waiting.lock();
         self.receiver.close();
@@ -138,14 +140,15 @@ impl<K: Eq + Hash + Clone, P, R> Drop for Waiting<'_, K, P, R> {
     }
 }
 
-/// The right to make the next call of a key. Dropping it passes the lead on.
+/// The right to make the next call of a key. Dropping it makes the next waiter the leader.
 pub(super) struct Leader<'a, K: Eq + Hash + Clone, P, R> {
     queues: &'a Queues<K, P, R>,
     key: K,
 }
 
 impl<K: Eq + Hash + Clone, P, R> Leader<'_, K, P, R> {
-    /// Takes the waiters whose parts fit, the longest-waiting first.
+    /// Removes from the queue the waiters whose parts fit into the leader's call, and returns them.
+    /// Waiters that have waited longest come first.
     pub(super) fn batch(&self, mut fits: impl FnMut(&P) -> bool) -> Batch<R> {
         let mut queues = self.queues.waiting.lock();
         let mut batch = Vec::new();
@@ -169,8 +172,8 @@ impl<K: Eq + Hash + Clone, P, R> Drop for Leader<'_, K, P, R> {
     }
 }
 
-/// The waiters whose parts a call carries. If a batch is dropped without an answer, the waiters
-/// treat the call's end as unknown.
+/// The waiters whose parts a call includes. If a batch is dropped without an answer, each waiter
+/// gets [`Joined::Lost`].
 pub(super) struct Batch<R>(Vec<oneshot::Sender<Message<R>>>);
 
 impl<R: Clone> Batch<R> {
@@ -184,8 +187,8 @@ impl<R: Clone> Batch<R> {
 
     pub(super) fn answer(self, answer: &R) {
         for sender in self.0 {
-            // Sending fails if the waiter stopped waiting. It has treated the call's end as
-            // unknown.
+            // Sending fails if the waiter stopped waiting. It has then returned `Joined::Lost`, or
+            // was dropped.
             drop(sender.send(Message::Answer(answer.clone())));
         }
     }

@@ -1,5 +1,5 @@
-//! Tests of the queues, without a cloud: which caller leads, which callers join its call, and that
-//! each caller ends although others are stopped.
+//! Tests of the queues, without a cloud: which caller becomes the leader, which callers join its
+//! call, and that no caller waits endlessly when other callers are stopped.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn until_waiting(queues: &Test, count: usize) {
     }
 }
 
-/// Joins the queue and returns how the wait ended. A leader makes no call.
+/// Joins the queue and returns how the wait ended. If it becomes the leader, it makes no call.
 async fn join(queues: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
     match queues.enter("k", part, deadline).await {
         Joined::Leader(_) => "led",
@@ -121,8 +121,8 @@ async fn a_stopped_waiter_passes_the_lead_on() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-    /// Callers arrive, call, run out of time or are stopped, in any order. Each of them ends, and
-    /// no queue is left.
+    /// Callers arrive, make calls, pass their deadline or are stopped, in any order. Every caller
+    /// must finish, and no queue may remain.
     #[test]
     fn every_caller_is_answered(callers in prop::collection::vec((0_u64..4, 0_u64..6, any::<bool>()), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

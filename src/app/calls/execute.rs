@@ -1,6 +1,6 @@
-//! Executes a plan: drives the step machines, and makes and records their calls. In: a [`Plan`],
-//! which can only be made from an approved request. Out: a result for every item, `pending` if the
-//! time ran out.
+//! Executes a plan: asks the step machines in `plan` for the next step, makes the calls and records
+//! them. Takes a [`Plan`], which can only be made from an approved request. Returns a result for
+//! every item. The result is `pending` if the time ran out first.
 
 use tracing::Instrument as _;
 
@@ -23,7 +23,7 @@ use super::sharing_calls::{self, describe};
 /// Executes the plan, stage by stage.
 ///
 /// # Errors
-/// [`Stop`] says why the work must stop. The rest of the plan is not carried out.
+/// Returns a [`Stop`] with the reason if the work must stop. The rest of the plan is not executed.
 pub(in crate::app) async fn execute(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -54,7 +54,7 @@ pub(in crate::app) async fn execute(
                 action,
                 accounts,
             } => {
-                // Write the results before the wait below: the image may not be ready yet.
+                // Write the results now, because `subject` may wait until the image is ready.
                 writer.write_results().await?;
                 match subject(context, plan, image, *action, blueprint.take(), &results).await {
                     Ok(subject) => {
@@ -79,8 +79,8 @@ pub(in crate::app) async fn execute(
     Ok(results)
 }
 
-/// Returns the image of an account stage; for a share, once the image can be shared. Otherwise the
-/// error is the result for each account.
+/// Returns the image whose accounts a stage changes. Before a share, this may wait until the image
+/// can be shared. An error is the result for each account.
 async fn subject(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -99,8 +99,8 @@ async fn subject(
             ImageRef::Blueprint(looked_up.await?)
         }
     };
-    // A share waits if the plan says so, and always in a chain: its blueprint may not be ready yet,
-    // even in a turn that resumes the chain. A cancel never waits.
+    // A share waits if the plan says so. A share in a chain always waits, because the blueprint may
+    // not be ready yet, even if this turn resumes the chain. A cancel never waits.
     if action == Action::Cancel || !(chain || plan.waits_for_image()) {
         return Ok(subject);
     }
@@ -115,9 +115,9 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
     })
 }
 
-/// Returns the blueprint of a chain: `found`, or the one that the cloud shows now, or the one on
-/// record, because the cloud's entry of a blueprint may lack the image. If there is none or it
-/// cannot be read, the error is the result for each account.
+/// Returns the blueprint of a chain: `found`, otherwise the blueprint that the cloud lists for the
+/// image, otherwise `recorded`. `recorded` is needed because a blueprint in the cloud's list may
+/// not name its image. An error is the result for each account.
 async fn blueprint_of_chain(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
@@ -131,8 +131,8 @@ async fn blueprint_of_chain(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // The accounts' failure is retryable if a later turn may still publish the image, or if the
-    // image is in Lighthouse: the list may show its blueprint later.
+    // Retry the accounts if a later turn may still publish the image. Also retry them if the image
+    // is in Lighthouse, because the list may show its blueprint later.
     let again = |result: &ItemResult| match &result.kind {
         ResultKind::Failed { retryable, .. } => *retryable,
         kind => matches!(kind, ResultKind::Available { .. }),
@@ -228,7 +228,7 @@ async fn accounts_stage(
                     .await;
                 describe(&call, &name, &called.end);
                 let error = called.end.as_ref().err();
-                // The time ran out before the call was sent, so the items stay pending.
+                // The call was not sent, so the items stay pending.
                 if error.is_some_and(CloudError::is_out_of_time) {
                     break;
                 }

@@ -1,6 +1,6 @@
-//! Makes the calls that put a CVM image into Lighthouse or take it out, and records each of them.
-//! In: the image, and what reads of it mean. Out: the item's result. `plan` decides which calls to
-//! make and what their answers mean.
+//! Makes and records the calls that put a CVM image into Lighthouse or remove it from there. Takes
+//! the image and how to interpret reads of it, as [`Reads`]. Returns the item's result. `plan`
+//! decides which calls to make and what their answers mean.
 
 use tracing::Instrument as _;
 
@@ -26,19 +26,19 @@ pub(in crate::app) async fn take_back_publication(
     let state = writer.state();
     let reads = Reads {
         acted: true,
-        // The list may not show yet that this request put the image there.
+        // If this request put the image there only recently, the list may not show it yet.
         absence: absence && !state.gave_within(writer.clock.now(), LIST_DELAY),
         recorded: state.blueprint().cloned(),
     };
     lighthouse(context, image, Action::Cancel, reads, writer).await
 }
 
-/// What a read of an image in Lighthouse means.
+/// How to interpret a read of an image in Lighthouse.
 #[derive(Debug, Clone)]
 pub(super) struct Reads {
     /// Whether an earlier attempt may have caused what the read shows.
     pub(super) acted: bool,
-    /// Whether an image that the read does not find is really absent.
+    /// Whether the image is really absent if the read does not find it.
     pub(super) absence: bool,
     /// The blueprint on record, for a cancel.
     pub(super) recorded: Option<BlueprintId>,
@@ -91,15 +91,15 @@ pub(super) async fn lighthouse(
     }
     let result = work.result().cloned();
     let result = result.unwrap_or_else(|| work.unfinished());
-    // A result without a call only repeats what a read shows, so it need not be recorded.
+    // If no call was made, the result only repeats what a read shows, so it is not recorded.
     if called {
         writer.keep_results(std::slice::from_ref(&result));
     }
     Ok(result)
 }
 
-/// Looks for the image's blueprint: by the image, then by the id on record, because the cloud's
-/// entry of a blueprint may lack the image.
+/// Looks for the image's blueprint: first by the image, then by the blueprint id on record. The
+/// second look-up is needed because a blueprint in the cloud's list may not name its image.
 async fn find(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
@@ -126,8 +126,8 @@ fn not_proven() -> CloudError {
     )
 }
 
-/// Asks Lighthouse whether the image can be shared to it. Waits, for a limited time, while the image
-/// is in a passing state.
+/// Asks Lighthouse whether the image can be shared to it. While the image is in a temporary state,
+/// asks again for a limited time.
 async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> LighthouseSeen {
     let mut polls = context.patience.normal_polls;
     let mut last = None;
@@ -139,7 +139,7 @@ async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> Lightho
                 last = Some(later.clone());
                 LighthouseSeen::NotReady(later)
             }
-            // Keep the state that was read before: in that state the cloud refuses the call.
+            // Return the state of the last successful read: the cloud refuses the call in it.
             Err(error) => match last.take() {
                 Some(later) => return LighthouseSeen::NotReady(later),
                 None => LighthouseSeen::Prechecked(Err(error)),
@@ -153,7 +153,7 @@ async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> Lightho
     }
 }
 
-/// Asks Lighthouse once whether the image can be shared to it in its current state.
+/// Asks Lighthouse once whether the image can be shared to it.
 async fn ask_lighthouse(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
@@ -165,8 +165,8 @@ async fn ask_lighthouse(
     let listed = cloud.images_to_share(query).await?;
     let found = listed.into_iter().find(|listed| listed.image_id == *image);
     let Some(found) = found else {
-        // The list may leave out an image that is not NORMAL. For any other image that is not in
-        // the list, the call itself returns the documented code.
+        // The list may omit an image whose state is not NORMAL, so read the state. If the image is
+        // missing for another reason, make the call: the cloud refuses it with the documented code.
         let state = readiness(context, &ImageRef::Cvm(image.clone()), STATE_TIME).await;
         return Ok(match state {
             later @ Readiness::Later(_) => later,

@@ -1,5 +1,5 @@
-//! Reads the cloud and makes the calls of a plan. In: a request or a plan. Out: an observation, or
-//! a result for each item. Merges concurrent calls for the same image.
+//! Reads the cloud for a request, and makes the calls of a plan. A read returns an observation, and
+//! the calls return a result for each item. Concurrent calls for the same image are merged.
 
 mod coalesce;
 pub(super) mod execute;

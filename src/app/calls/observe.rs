@@ -1,5 +1,5 @@
-//! Reads who has an image, and whether the image can be shared in its present state. In: a request.
-//! Out: an [`Observation`], as complete as the reads allow.
+//! Reads for a request with which accounts its image is shared, and whether the image can be shared
+//! in its current state. Returns an [`Observation`]. If a read fails, that part is missing in it.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::telemetry::{Step, step};
 
 use super::coalesce::Joined;
 
-/// Maximum number of tries of a read. Without the read the plan is still safe, but makes more
-/// calls.
+/// Maximum number of attempts of a read. If all of them fail, the plan is still safe, but it makes
+/// more calls.
 const MAX_READS: u32 = 3;
 
 fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
@@ -28,8 +28,8 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
     )
 }
 
-/// How long a share waits for the id of the account whose key is used. After that the share
-/// continues without it.
+/// How long a share waits for the id of the account that owns the key in use. After that the share
+/// continues without the id.
 const OWNER_TIME: Duration = Duration::from_millis(700);
 
 /// Reads the cloud for a request. Waiting requests with the same [`ReadKey`] share one read.
@@ -44,8 +44,8 @@ pub(in crate::app) async fn observe(
             .await
         {
             Joined::Leader(leader) => leader,
-            // The leader's deadline passed before it had read everything. This caller has time
-            // left: join again.
+            // The leader's deadline passed before it had read everything. This caller still has
+            // time, so it joins the queue again.
             Joined::Answered(seen)
                 if seen
                     .unreadable
@@ -73,8 +73,8 @@ pub(in crate::app) async fn observe(
     }
 }
 
-/// Reads the id of the root account whose key is used. A cancel waits longer for it: a missing
-/// image proves something only if this account owns the image.
+/// Reads the id of the root account that owns the key in use. A cancel waits longer for the id than
+/// a share: only if this account owns the image is the image proven absent when no read finds it.
 async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option<AccountId> {
     let asked = match request.action {
         Action::Share => context.cloud.within(OWNER_TIME).owner_account().await,
@@ -121,8 +121,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// If the cloud's list shows no blueprint of the image, looks up the recorded blueprint by its id:
-/// a blueprint's entry in the list may lack the image.
+/// If the cloud's list shows no blueprint of the image, looks up the recorded blueprint by its id.
+/// This is needed because a blueprint in the list may not name its image.
 pub(in crate::app) async fn look_up_recorded(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -138,8 +138,8 @@ pub(in crate::app) async fn look_up_recorded(
     match retried(context, || cloud.blueprint(&blueprint)).await {
         Ok(Some(_)) => {}
         Ok(None) => return,
-        // A blueprint that was not read proves no owner, and no list of its accounts means
-        // anything. So each item needs a call.
+        // The read failed, so the owner is not proven and the accounts are not known. Each item
+        // needs a call.
         Err(error) => return seen.cannot_read(error),
     }
     if let Target::Chain { .. } = &request.target {
@@ -149,8 +149,8 @@ pub(in crate::app) async fn look_up_recorded(
     seen.blueprint = Some(blueprint);
 }
 
-/// Reads whether an image can be shared in its present state. Reads nothing before a cancel, which
-/// works in any state.
+/// Reads whether an image can be shared in its current state. Reads nothing before a cancel,
+/// because a cancel works in any state.
 async fn before_share(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -162,8 +162,8 @@ async fn before_share(
     }
 }
 
-/// Makes a read. Repeats it after a passing error, if [`STATE_TIME`] has not passed since the first
-/// attempt began, so that time is left for the call.
+/// Makes a read, and repeats it after a temporary error. Starts no wait for another attempt once
+/// [`STATE_TIME`] has passed, so that time is left for the call.
 async fn retried<T, F>(
     context: &ExecutionContext<'_>,
     read: impl Fn() -> F,
@@ -186,17 +186,18 @@ where
     }
 }
 
-/// Time limit of one read of an image's state. The read only saves a call that the cloud would
-/// refuse, so if it fails or takes longer, the share continues without it.
+/// Time limit of one read of an image's state. The read only avoids a call that the cloud would
+/// refuse. If the read fails or takes longer, the share continues without it.
 pub(super) const STATE_TIME: Duration = Duration::from_secs(5);
 
-/// How long a share waits until the read of the blueprint's state gets a slot in the rate limit.
-/// The cloud allows fewer of these reads than shares a second. With a longer wait, a burst of
-/// shares leaves slots of the sharing call unused.
+/// How long a share waits until the rate limit allows it to read the blueprint's state.
+///
+/// The cloud allows fewer of these reads per second than shares. If a burst of shares waited longer
+/// for its reads, it could not make as many sharing calls as the cloud allows.
 const SLOT_TIME: Duration = Duration::from_millis(200);
 
-/// Reads the image's state once; that of a blueprint only if the read gets a slot in the rate limit
-/// within `slot`. If the read fails or finds no image, the image counts as ready.
+/// Reads the image's state once. The state of a blueprint is read only if the rate limit allows it
+/// within `slot`. If nothing was read or found, returns [`Readiness::Ready`].
 pub(super) async fn readiness(
     context: &ExecutionContext<'_>,
     image: &ImageRef,
@@ -217,7 +218,8 @@ pub(super) async fn readiness(
     }
 }
 
-/// Waits, for a limited time, while the image is in a passing state. Returns its last state.
+/// Waits, for a limited time, while the image is in a temporary state. Returns the last state that
+/// was read.
 pub(super) async fn until_ready(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
     let mut last = Readiness::Ready;
     for _ in 0..context.patience.normal_polls {

@@ -1,6 +1,6 @@
-//! The calls of an account stage: list an image's receivers, share, cancel. In: an image and
-//! accounts. Out: how the call ended. Concurrent requests for the same image, region and action are
-//! merged into one call, as far as they fit. `plan` decides which calls to make and what their
+//! The calls of an account stage: list an image's receivers, share, cancel. Takes an image and
+//! accounts, and returns how the call ended. Concurrent requests for the same image, region and
+//! action are merged into one call if they fit. `plan` decides which calls to make and what their
 //! answers mean.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use super::coalesce::{Batch, Joined};
 /// How a call ended for one request.
 pub(super) struct Called {
     pub(super) end: CallEnd,
-    /// Whether the call carried accounts of other requests, too; false if its end is not known.
+    /// Whether the call included accounts of other requests. False if the call's end is not known.
     pub(super) batched: bool,
 }
 
@@ -28,12 +28,12 @@ pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>
     }
 }
 
-/// Whether one account may have caused the refusal of the whole call.
+/// Whether the cloud may have refused the whole call because of one of its accounts.
 pub(super) fn may_be_one_account(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 
-/// Records on the span of a call its action and how it ended.
+/// Adds the action of a call, and how the call ended, to its span.
 pub(super) fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
     call.record("action", action);
     match end {
@@ -50,7 +50,7 @@ pub(super) fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
 }
 
 /// Makes one call for the accounts in `batch`, or waits for another request's call that includes
-/// them. Adds the accounts of waiting requests to its own call, as far as `merging` allows.
+/// them. If `merging` allows it, the call also includes the accounts of waiting requests.
 pub(in crate::app) async fn change(
     context: &ExecutionContext<'_>,
     image: &ImageRef,
@@ -76,8 +76,8 @@ pub(in crate::app) async fn change(
         };
         let leader = match context.calls.enter(key, part, context.deadline).await {
             Joined::Leader(leader) => leader,
-            // The leader's deadline passed before it sent the call. This caller has time left: join
-            // again.
+            // The leader's deadline passed before it sent the call. This caller still has time, so
+            // it joins the queue again.
             Joined::Answered(Err(error))
                 if error.is_out_of_time() && !context.deadline.passed() =>
             {
@@ -90,9 +90,9 @@ pub(in crate::app) async fn change(
             Joined::Lost => return unbatched(Err(lost(image, action))),
         };
         let mut waiters = Batch::none();
-        // Called when nothing delays the call any more, or when an error concerns every waiting
-        // request. So requests that came during the wait are added, and requests that gave up are
-        // not.
+        // The client calls this closure just before it sends the call, or when an error concerns
+        // every waiting request. So the call includes requests that arrived while it was delayed,
+        // and leaves out requests that have stopped waiting.
         let accounts = || {
             let mut accounts = batch.to_vec();
             if merging != Merging::Alone {
@@ -111,10 +111,12 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call and returns true, if the part fits. A part fits if there is room, and if the
-/// call has none of its accounts yet: two requests for one account need separate results. The part's
-/// request must also wait at least until the call's `end`: otherwise the request could read the
-/// cloud before the cloud carries out the call.
+/// If `part` fits into a call, adds its accounts to `accounts` and returns true.
+///
+/// A part fits if the call has at most `most` accounts with it, and none of the part's accounts is
+/// in the call yet: two requests for one account need separate results. The part's request must
+/// also wait at least until the call's `end`. Otherwise the request could read the cloud before the
+/// cloud executes the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;
