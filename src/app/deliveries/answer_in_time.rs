@@ -1,7 +1,9 @@
-//! Answers an HTTP delivery within the time that its sender waits (`answer_within`). If the process
-//! continues after an answer, so does the work. When the time is up before the work ends, the
-//! answer is sent as soon as the journal has the request. On other hosts, and for a delivery with
-//! several requests, the work itself stops in time, and the backlog or a sweep continues it.
+//! Answers an HTTP delivery within the time that its sender waits (`answer_within`).
+//!
+//! On some hosts the process continues after an answer. There, if the time is up before the work
+//! has ended, the answer is sent as soon as the request is in the journal, and the work continues.
+//! On other hosts, and for a delivery with several requests, the work stops in time. The backlog or
+//! a sweep continues it later.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -17,15 +19,16 @@ use crate::app::{App, Deadline, Statement};
 use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
 use crate::telemetry;
 
-/// A reply, and how its sender wants it as an HTTP response.
+/// A reply, with the settings for turning it into an HTTP response.
 #[derive(Debug)]
 pub struct Answered {
     pub reply: Reply,
-    /// The `replies` setting of the source that authenticated the delivery; `Status` if none did.
+    /// The `replies` setting of the source that authenticated the delivery. `Status` if no source
+    /// authenticated it.
     pub replies: Replies,
-    /// The body that the sender prescribes for success.
+    /// The response body that the sender requires after a success.
     pub prescribed: Option<ReplyBody>,
-    /// When the answer must be sent; never, if the source has no `answer_within`.
+    /// When the answer must be sent. [`Deadline::NEVER`] if the source has no `answer_within`.
     pub answer_by: Deadline,
 }
 
@@ -34,14 +37,15 @@ pub struct Answered {
 struct Known {
     rules: ReplyRules,
     prescribed: Option<ReplyBody>,
-    /// Whether the delivery has several requests. Then no early answer is sent, because it could
+    /// Whether the delivery has several requests. If so, no early answer is sent, because it could
     /// not cover all of them.
     several: bool,
-    /// The answer to the only request, once the journal has the request.
+    /// The answer to the delivery's only request. Set once the request is in the journal.
     recorded: Option<(Ending, Answer)>,
 }
 
-/// Connects the work on a delivery with its early answer.
+/// Collects what the work on a delivery finds out, so that the delivery can be answered before the
+/// work ends.
 #[derive(Debug)]
 pub(in crate::app) struct EarlyAnswer {
     begun: Instant,
@@ -50,8 +54,8 @@ pub(in crate::app) struct EarlyAnswer {
 }
 
 impl EarlyAnswer {
-    /// For a delivery that arrives now. `continues_after_answer`: whether the process continues
-    /// after the answer.
+    /// Starts the time limit of a delivery that arrives now. `continues_after_answer` says whether
+    /// the process continues after the answer.
     pub(in crate::app) fn new(continues_after_answer: bool) -> Self {
         Self {
             begun: Instant::now(),
@@ -65,8 +69,8 @@ impl EarlyAnswer {
         self.begun.elapsed()
     }
 
-    /// Notes that a source has authenticated the delivery: the source's rules, and the body that
-    /// the sender prescribes.
+    /// Stores the `rules` of the source that authenticated the delivery, and the response body that
+    /// the sender requires.
     pub(in crate::app) fn authenticated(&self, rules: ReplyRules, prescribed: Option<&ReplyBody>) {
         self.known.send_modify(|known| {
             known.rules = rules;
@@ -74,7 +78,8 @@ impl EarlyAnswer {
         });
     }
 
-    /// Notes that the journal has the request, and the answer to it.
+    /// Stores the answer to a request that is now in the journal. Does nothing if the delivery has
+    /// several requests.
     pub(in crate::app) fn recorded(&self, end: (Ending, Answer)) {
         self.known.send_if_modified(|known| {
             if !known.several {
@@ -84,8 +89,8 @@ impl EarlyAnswer {
         });
     }
 
-    /// Returns the deadline of the work on a delivery with this number of requests. Includes the
-    /// sender's time limit if no early answer is possible.
+    /// Returns the deadline of the work on a delivery with this number of requests. If no early
+    /// answer is possible, the work must end within the sender's time limit, too.
     pub(in crate::app) fn deadline(&self, deadline: Deadline, requests: usize) -> Deadline {
         if requests > 1 {
             self.known.send_modify(|known| known.several = true);
@@ -96,16 +101,16 @@ impl EarlyAnswer {
         }
     }
 
-    /// When the sender must have its answer. Never, if its source has no limit, or if no source has
-    /// authenticated the delivery yet.
+    /// Returns when the answer must be sent. Returns [`Deadline::NEVER`] if the source has no limit,
+    /// or if no source has authenticated the delivery yet.
     fn answer_by(&self) -> Deadline {
         let within = self.known.borrow().rules.answer_within;
         let end = within.and_then(|within| self.begun.checked_add(within));
         end.map_or(Deadline::NEVER, Deadline::at)
     }
 
-    /// Returns the answer when the time limit has passed and the journal has the request. Never
-    /// returns if the source has no limit or the delivery has several requests.
+    /// Waits until the time limit has passed and the request is in the journal, then returns the
+    /// answer. Never returns if the source has no limit or the delivery has several requests.
     async fn due(&self) -> Reply {
         let mut known = self.known.subscribe();
         let limited = known.wait_for(|known| known.rules.answer_within.is_some());
@@ -126,16 +131,16 @@ impl EarlyAnswer {
 }
 
 impl App {
-    /// Returns the application for a process that continues after an answer, so that its work
-    /// continues too.
+    /// Sets that the process continues after it has answered. The work on a delivery then continues,
+    /// too.
     #[must_use]
     pub fn continuing_after_answers(mut self) -> Self {
         self.continues_after_answer = true;
         self
     }
 
-    /// As [`App::receive`], for HTTP: the answer comes within the time that the sender waits, if
-    /// the journal has the request by then.
+    /// Handles a delivery like [`App::receive`], but for HTTP: returns within the time that the
+    /// sender waits, if the request is in the journal by then.
     pub async fn answer_delivery(
         self: &Arc<Self>,
         delivery: Delivery,
@@ -149,7 +154,7 @@ impl App {
         .await
     }
 
-    /// As [`App::answer_delivery`], for an HTTP request with one or several CloudEvents.
+    /// Like [`App::answer_delivery`], but for an HTTP request with one or several CloudEvents.
     pub async fn answer_events(
         self: &Arc<Self>,
         headers: Headers,
@@ -177,7 +182,7 @@ impl App {
                     // Continue the panic in the host's task, so that the host answers with an
                     // error.
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    // The task was cancelled, because the runtime stops.
+                    // The task was cancelled because the runtime is shutting down.
                     Err(_) => Reply::NotNow,
                 }),
                 reply = early.due() => reply,

@@ -1,6 +1,6 @@
-//! Verifies a delivery with the secrets of its source. In: a delivery. Out: the verified delivery,
-//! or the refusal. If a delivery matches no secret and the secrets can change, they are read again,
-//! at most once in ten seconds.
+//! Verifies a delivery with the secrets of its source. Returns the verified delivery, or why it was
+//! not verified. If a delivery matches no secret and the secrets can change, the secrets are read
+//! again, at most once in ten seconds.
 
 use crate::app::App;
 use crate::domain::Timestamp;
@@ -9,8 +9,8 @@ use crate::inbound::{Delivery, Refusal, VerifiedDelivery};
 use super::sns_certificates::Unverified;
 
 impl App {
-    /// Verifies a delivery. If only freshly read secrets verify it, also returns the application
-    /// that has them.
+    /// Verifies a delivery. If that needed freshly read secrets, also returns the application that
+    /// uses these secrets.
     pub(in crate::app) async fn authenticate(
         &self,
         delivery: Delivery,

@@ -1,6 +1,6 @@
-//! Logs and counts the end of a delivery: one line for each of its requests, or one line if it has
-//! none. A failed authentication is only counted here. In: the reply, also of work that ended after
-//! its answer. Out: lines and counts. Failures on the way are logged where they happen.
+//! Logs and counts the end of a delivery. Writes one log line for each of its requests, or one line
+//! if it has no request. A delivery that failed authentication is counted without a line. This also
+//! covers work that ended after an early answer. Other failures are logged where they happen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,21 +16,22 @@ static COLD_START: AtomicBool = AtomicBool::new(true);
 pub(in crate::app) const NO_SOURCE: &str = "none";
 
 impl App {
-    /// Counts a delivery that belongs to no configured source: it names none, or no source lists
-    /// its origin. Returns the reply to it.
+    /// Counts a delivery that belongs to no configured source, because it names none or because no
+    /// source lists its origin. Returns the reply to the delivery.
     pub fn unknown_source(&self) -> Reply {
         self.delivery_ended(None, Duration::ZERO, &Reply::UnknownSource);
         Reply::UnknownSource
     }
 
-    /// Logs and counts the end of a delivery. `source`: the source that the delivery names, if any.
+    /// Logs and counts the end of a delivery. `source` is the source that the delivery names, if
+    /// it names one.
     pub(in crate::app) fn delivery_ended(
         &self,
         source: Option<&SourceName>,
         took: Duration,
         reply: &Reply,
     ) {
-        // Only a configured name becomes a label, so that strangers cannot make labels.
+        // Use only configured names as labels, so that strangers cannot create labels.
         let known = source.filter(|source| self.prepared.intake(source).is_some());
         let source = known.map_or(NO_SOURCE, SourceName::as_str);
         self.metrics
@@ -44,8 +45,8 @@ impl App {
         };
         let Reply::Answers(answers) = reply else {
             let result = count(result_without_request(reply));
-            // No line for these, because strangers could fill the log. `log_refusal` logs a limited
-            // number of failed authentications.
+            // Do not log these here, because strangers could fill the log. `log_refusal` logs a
+            // limited number of failed authentications.
             if !matches!(reply, Reply::Unauthorised | Reply::UnknownSource) {
                 tracing::info!(source, result, milliseconds, cold_start, "a delivery ended");
             }

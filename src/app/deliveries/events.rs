@@ -1,6 +1,6 @@
-//! CloudEvents over HTTP: finds the source that must authenticate the request, and passes each
-//! event on as a delivery. In: headers and a body. Out: one reply. No event reaches a trusted
-//! source, because such a source may not list `events`.
+//! Receives CloudEvents over HTTP. Finds the source that must authenticate the HTTP request, handles
+//! each event as a delivery, and returns one reply. No event reaches a trusted source, because the
+//! configuration refuses `events` for such a source.
 
 use bytes::Bytes;
 
@@ -14,8 +14,8 @@ use super::invocation_credentials::CredentialHeaders;
 use super::sns_certificates::Unverified;
 
 impl App {
-    /// Handles a request with one or several CloudEvents and returns its reply. Logs and counts the
-    /// end.
+    /// Handles an HTTP request with one or several CloudEvents and returns the reply. Logs and
+    /// counts the end of the request.
     pub(super) async fn process_events(
         &self,
         headers: Headers,
@@ -30,8 +30,8 @@ impl App {
         reply
     }
 
-    /// Authenticates the request and handles its events. Sets `verified_by` to the source that
-    /// authenticated it.
+    /// Authenticates the HTTP request and handles its events. Sets `verified_by` to the source that
+    /// authenticated the HTTP request.
     async fn take_events(
         &self,
         mut headers: Headers,
@@ -58,8 +58,8 @@ impl App {
                 Err(unverified) => return self.unverified(&source, unverified),
             };
             let app = later.as_ref().unwrap_or(self);
-            // Skip a source with `fetch`: its instances come only from its API, never from a
-            // sender. The configuration also refuses `events` for such a source.
+            // Skip a source with `fetch`, because its instances must come from its API. The
+            // configuration also refuses `events` for such a source.
             let intake = app.prepared.intake(&source);
             let Some(intake) = intake.filter(|intake| intake.fetcher.is_none()) else {
                 continue;
@@ -89,9 +89,10 @@ impl App {
         Reply::Unauthorised
     }
 
-    /// Returns the source whose `events` list every CloudEvents `source` that the request claims,
-    /// if there is one. For an unreadable or empty request, returns every source with `events`: a
-    /// sender learns what is wrong only after one of them has authenticated the request.
+    /// Returns the sources that may authenticate an HTTP request. This is the configured source
+    /// whose `events` setting lists every CloudEvents `source` in the request, if there is one. If
+    /// the request is unreadable or empty, returns all sources with `events`, because a sender must
+    /// be authenticated before the reply says what is wrong.
     fn sources_that_may_verify(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
         match cloudevents::claimed_sources(headers, body) {
             Ok(claimed) if !claimed.is_empty() => {
@@ -107,8 +108,8 @@ impl App {
     }
 }
 
-/// Combines the replies to the events of one request. A single event keeps its reply. In a batch
-/// each event has its own answers, so that a bad event does not fail the others.
+/// Combines the replies to the events of one HTTP request. The reply to a single event is returned
+/// as it is. In a batch, an invalid event gets an answer of its own and the other events keep theirs.
 fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     if replies.len() == 1
         && let Some((_, only)) = replies.pop()

@@ -1,6 +1,6 @@
-//! Answers handshakes, with which a sender tests an address before it sends deliveries. In: an HTTP
-//! request to a source. Out: the reply, or `None` if the request is no handshake of the source's
-//! scheme or configuration.
+//! Answers handshakes, with which a sender tests an address before it sends deliveries. Takes an
+//! HTTP request to a source. Returns the reply, or `None` if neither the source's scheme nor its
+//! `handshake` setting recognises the request.
 
 use crate::app::{App, Reply};
 use crate::inbound::{HandshakeReply, HandshakeRequest, Headers};
@@ -23,9 +23,8 @@ impl App {
         })
     }
 
-    /// Answers a handshake at the address of all CloudEvents: senders test the address that will
-    /// receive the events. The address names no source, so the answer is that of the first source
-    /// with `events` that knows the handshake.
+    /// Answers a handshake at the address that receives the CloudEvents of all sources. This address
+    /// names no source, so the first source with `events` that recognises the handshake answers it.
     pub(crate) fn answer_events_handshake(
         &self,
         method: &str,

@@ -1,14 +1,14 @@
-//! The identity of a request: its own id, else the sender's delivery id, else a digest of its
-//! content.
+//! Determines the identity of a request: its own id, otherwise the sender's delivery id, otherwise
+//! a digest of the request's content.
 
 use crate::domain::{Identity, ShareRequest};
 use crate::inbound::VerifiedDelivery;
 
-/// The identity of the `index`-th request of a delivery.
+/// Returns the identity of the request at `index` in a delivery.
 ///
-/// A request without an id of its own gets the delivery's id, if there is one. Other requests of
-/// the delivery may get it too, so `index` is appended unless it is 0. A repeated delivery gives
-/// the same identities if the map returns the same requests in the same order.
+/// A request without an id of its own gets the delivery's id, if there is one. Several requests of a
+/// delivery may get this id, so `index` is appended to it unless `index` is 0. A repeated delivery
+/// gives the same identities if the map returns the same requests in the same order.
 pub(in crate::app) fn identity_of(
     request: &ShareRequest,
     delivery: &VerifiedDelivery,

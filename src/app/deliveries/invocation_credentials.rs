@@ -1,16 +1,16 @@
-//! The credentials of an invocation. Takes the three headers with credentials out of a delivery. On
-//! a host that writes these headers itself, the credentials sign the calls that follow, once the
-//! sender is verified.
+//! Handles the credentials that some hosts add to an invocation, in three headers. Removes the
+//! headers from every delivery. On a host that writes them, and once the sender is verified, the
+//! credentials sign the calls that follow.
 
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::cloud::credentials::InvocationCredentials;
 use crate::inbound::{DuplicateHeader, Headers};
 
-/// The values of the three headers. No `Debug`, because every value is secret.
+/// The values of the three headers. Does not implement `Debug`, because every value is secret.
 pub(in crate::app) struct CredentialHeaders([Result<Option<String>, DuplicateHeader>; 3]);
 
 impl CredentialHeaders {
-    /// Removes the three headers, on every host, so that no later step can see, log or keep them.
+    /// Removes the three headers from `headers`, so that no later step can see, log or keep them.
     pub(in crate::app) fn take_from(headers: &mut Headers) -> Self {
         Self(
             ["x-scf-secret-id", "x-scf-secret-key", "x-scf-session-token"]
@@ -22,16 +22,16 @@ impl CredentialHeaders {
         Self([Ok(None), Ok(None), Ok(None)])
     }
 
-    /// Signs the following calls with these credentials, on a host that sends them. Call it only
-    /// after the sender is verified, so that a stranger cannot choose the key even if the platform
-    /// lets the headers through.
+    /// Makes `clouds` sign its following calls with these credentials, if the host writes the
+    /// headers. Call this only after the sender is verified. Otherwise a stranger could choose the
+    /// key if the platform passed on the stranger's headers.
     pub(in crate::app) fn hand_to(&self, clouds: &CloudAccounts) {
         if let Some(credentials) = clouds.invocation_credentials() {
             self.replace(credentials);
         }
     }
 
-    /// Replaces `credentials` by a complete set; logs and skips an incomplete one.
+    /// Replaces `credentials` if all values are present. Otherwise logs the problem.
     fn replace(&self, credentials: &InvocationCredentials) {
         let Self([id, key, token]) = self;
         let taken = match (id, key, token) {

@@ -1,5 +1,5 @@
-//! What precedes and follows the handling of a delivery's requests: authentication, handshakes, the
-//! reply in time. `app.rs` calls these steps.
+//! The steps before and after a delivery's requests are handled, such as authentication, handshakes
+//! and the reply in time.
 
 mod answer_in_time;
 mod authenticate;

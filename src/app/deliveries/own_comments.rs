@@ -1,8 +1,8 @@
-//! Recognises approvals that sharehook's own comments caused. In: a request, and the configured
-//! notifications. Out: the notification whose comment caused the approval, and the answer.
+//! Recognises approvals that sharehook's own comments caused. Compares a request with the configured
+//! notifications, and returns the notification whose comment caused the approval.
 //!
 //! A Zendesk trigger can fire on every update of a ticket. It then names the author of the update
-//! as the approver, also if the update is only a comment of sharehook. Without this check, the
+//! as the approver, even if the update is only a comment from sharehook. Without this check, the
 //! comment about the end of a share would cause another share.
 
 use crate::app::answer::{Answer, Ending};
@@ -13,8 +13,8 @@ use crate::inbound::SchemeName;
 use crate::notify::Preset;
 
 impl App {
-    /// Returns the `[[notify]]` whose Zendesk agent is the only approver of the request. Finds the
-    /// agent only if `auth` is `basic`.
+    /// Returns the `[[notify]]` whose Zendesk agent is the only approver of the request. The agent
+    /// is only known if the `auth` of the `[[notify]]` is `basic`.
     pub(in crate::app) fn approved_by_own_agent(
         &self,
         source: &SourceName,
@@ -22,7 +22,7 @@ impl App {
     ) -> Option<&NotifyName> {
         let config = self.config();
         let source = config.sources.iter().find(|one| one.name == *source)?;
-        // A fetched ticket names its approver in a field. An update does not change that.
+        // A fetched ticket names its approver in a field, which a comment does not change.
         if source.fetch.is_some() {
             return None;
         }
@@ -37,14 +37,15 @@ impl App {
 fn comments_on(notify: &NotifyConfig, source: &SourceConfig) -> bool {
     let sources = &notify.subscription.sources;
     let of_source = match sources.is_empty() {
-        // Without `sources` it notifies for every source, also for those of other systems.
+        // Without `sources`, a `[[notify]]` is for every source, including those of other systems.
         true => source.scheme.name() == SchemeName::Zendesk.as_str(),
         false => sources.contains(&source.name),
     };
     notify.preset == Preset::Zendesk && of_source
 }
 
-/// The address in a Zendesk login: `address/token:api-token` or `address:password`.
+/// Returns the email address from a Zendesk login, which is `address/token:api-token` or
+/// `address:password`.
 fn agent_of(notify: &NotifyConfig) -> Option<PersonName> {
     let user = notify.auth.user()?;
     user.strip_suffix("/token").unwrap_or(user).parse().ok()
@@ -55,7 +56,7 @@ fn only(agent: &PersonName, request: &ShareRequest) -> bool {
     !request.approvers.is_empty() && request.approvers.iter().all(is_agent)
 }
 
-/// The answer to a request that sharehook's own comment caused.
+/// Logs a request that sharehook's own comment caused, and returns the answer to it.
 pub(in crate::app) fn own_comment(identity: &Identity, notify: &NotifyName) -> (Ending, Answer) {
     let message = format!(
         "the only approver is the agent that writes the comments of the [[notify]] {notify}, and each comment can fire the trigger, so this approval does not count; let an agent who approves nothing write the comments"

@@ -1,6 +1,6 @@
-//! Limits the log lines about failed authentication: logs the first few of each source per minute,
-//! and counts the others for a summary. In: sources and instants. Out: whether to log, and the
-//! counts.
+//! Limits the log lines about failed authentication. For each source, the first few failures in a
+//! minute are logged, and the others are counted for a summary. This module only decides and counts;
+//! its callers write the log lines.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::domain::{SourceName, Timestamp};
 
 /// Maximum number of failures to log, per source and period.
 const MAX_LOGGED: u64 = 5;
-/// Length of a period. After it, the number of failures above [`MAX_LOGGED`] is logged.
+/// Length of a period. After a period, the number of failures that were not logged is logged.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The failures of the current period, for each configured source.
@@ -25,7 +25,7 @@ struct Period {
 }
 
 impl Refusals {
-    /// Counts a failure. Returns whether to log it.
+    /// Counts a failure and returns whether to log it.
     pub(super) fn note(&self, source: &SourceName, now: Timestamp) -> bool {
         let mut periods = self.0.lock();
         let period = periods.entry(source.clone()).or_insert(Period {
@@ -36,8 +36,8 @@ impl Refusals {
         period.failures <= MAX_LOGGED
     }
 
-    /// Removes the ended periods. Returns the sources with failures that were not logged, each with
-    /// the number of these.
+    /// Removes the periods that have ended. Returns each source that had more failures than were
+    /// logged, with the number of failures that were not logged.
     pub(super) fn ended(&self, now: Timestamp) -> Vec<(SourceName, u64)> {
         let mut ended = Vec::new();
         self.0.lock().retain(|source, period| {

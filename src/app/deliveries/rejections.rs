@@ -1,6 +1,6 @@
-//! Refuses a verified delivery that the map does not understand, and a request that would begin too
-//! late. In: a verified delivery and its problems. Out: the answer, and a record that contains
-//! nothing of the body except the delivery's id and the values that the problems quote.
+//! Rejects a verified delivery that the map does not understand, and a request that would begin too
+//! late. Returns the answer and records the rejection. The record does not contain the body, only
+//! the delivery's id and the values that the problems quote.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ impl App {
         Reply::from(refusal)
     }
 
-    /// Records a verified delivery that is not a valid request. If that fails, logs the error; the
-    /// answer stays the same.
+    /// Records a verified delivery that is not a valid request. If the record cannot be written,
+    /// the error is only logged.
     pub(super) async fn record_rejection(
         &self,
         delivery: &VerifiedDelivery,
@@ -70,8 +70,8 @@ impl App {
             .await
     }
 
-    /// Returns the lease for the record of an incident. Once the lease has ended, a sweep may
-    /// deliver the incident's notification.
+    /// Returns the lease for recording an incident. After the lease has ended, a sweep may deliver
+    /// the incident's notification.
     pub(in crate::app) fn incident_lease(&self) -> Result<WorkerLease, JournalError> {
         self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }
@@ -88,7 +88,7 @@ impl App {
         (Ending::Invalid, answer)
     }
 
-    /// Returns the problem of a new request that would begin too late: after its own expiry, or
+    /// Returns the problem if a new request would begin too late: at or after its own expiry, or
     /// later than `[limits] not_before_within` allows.
     pub(in crate::app) fn too_late(&self, incoming: &IncomingRequest<'_>) -> Option<Problem> {
         let bound = self.config().not_before_within;
@@ -104,7 +104,7 @@ impl App {
     }
 }
 
-/// The problem of a new share that would expire before it begins.
+/// Returns the problem if a new share would expire before it begins.
 fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
     let end = incoming.request.expires_at(incoming.now)?;
     if end <= incoming.now {
@@ -114,8 +114,8 @@ fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
             "write an instant in the future",
         ));
     }
-    // The parser has compared `expires_at` with `not_before`, so only `expires_in` can be wrong
-    // here.
+    // The parser has already compared `expires_at` with `not_before`, so the request must have
+    // `expires_in` here.
     let begin = incoming.request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
         "expires_in",

@@ -1,5 +1,5 @@
-//! Logs why a delivery failed authentication or a request was not accepted, and makes the reply.
-//! In: the refusal or the error. Out: a reply, or the answer to a request.
+//! Logs why a delivery failed authentication or a request was not accepted. Returns the reply to the
+//! delivery or the answer to the request.
 
 use crate::app::answer::{Answer, Ending, Reply};
 use crate::app::application::App;
@@ -30,7 +30,7 @@ impl App {
         }
     }
 
-    /// Logs a failure of authentication, or counts it for the summary.
+    /// Logs a failed authentication, or counts it for the summary if too many were logged.
     pub(super) fn log_refusal(&self, source: &SourceName, refusal: &Refusal) {
         self.log_refusals();
         if self.refusals.note(source, self.now()) {
@@ -38,7 +38,7 @@ impl App {
         }
     }
 
-    /// Logs the failures that were only counted, for each period that has ended.
+    /// For each period that has ended, logs how many failures were counted without a log line.
     pub(in crate::app) fn log_refusals(&self) {
         for (source, more) in self.refusals.ended(self.now()) {
             tracing::warn!(%source, more, "more deliveries were refused");
@@ -46,8 +46,8 @@ impl App {
     }
 }
 
-/// The answer if the source already has as many unfinished requests as `[limits] unfinished`
-/// allows, or too many bytes of them.
+/// Returns the answer if the source already has as many unfinished requests as `[limits] unfinished`
+/// allows, or if these requests are too large in total.
 pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "a request was not recorded: the unfinished requests of its source are too many or too large");
     let message = format!(
@@ -57,14 +57,14 @@ pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
     (Ending::Busy, Answer::failed(&identity.id, message))
 }
 
-/// The answer if a known identity came with other content.
+/// Returns the answer to a request that has the identity of a recorded request but other content.
 pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "a delivery with the id of a recorded request has other content and is not carried out");
     let answer = Answer::invalid(&identity.id, vec![identity.used_before()]);
     (Ending::Conflict, answer)
 }
 
-/// The answer if the journal cannot be used, so that the work stops.
+/// Returns the answer if the work stopped because the journal cannot be used.
 pub(in crate::app) fn unavailable(identity: &Identity, error: &JournalError) -> (Ending, Answer) {
     tracing::error!(%error, %identity, "the journal cannot be used");
     let message = format!(

@@ -1,6 +1,6 @@
-//! Verifies deliveries. For SNS, fetches the certificate from SNS's own host, checks it, keeps it
-//! for an hour, and confirms the subscriptions that verified messages ask for. In: a delivery. Out:
-//! the verified delivery, a refusal, or the error that SNS cannot be reached now.
+//! Verifies deliveries. For a delivery from Amazon SNS, this fetches the certificate from the host
+//! of SNS, checks it and keeps it for an hour. Also confirms subscriptions if a verified message
+//! asks for it. Returns the verified delivery, a refusal, or an error if SNS cannot be reached now.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,14 @@ use crate::inbound::{
 
 /// How long a certificate is kept, in seconds.
 const CACHE_SECONDS: i64 = 3600;
-/// Maximum number of certificates to keep, more than SNS uses at once. When it is reached, all are
-/// dropped.
+/// Maximum number of certificates to keep. SNS uses fewer at once. When the maximum is reached, all
+/// certificates are dropped.
 const MAX_CERTIFICATES: usize = 32;
 
-/// Maximum number of fetches of unknown certificates at once, and of deliveries that wait for one.
-/// A stranger can invent addresses, so a longer queue would delay honest deliveries.
+/// Maximum number of unknown certificates that are fetched at once.
 const MAX_FETCHES: usize = 4;
+/// Maximum number of deliveries that are waiting for unknown certificates or fetching them. A
+/// stranger can invent addresses of certificates, so a longer queue would delay honest deliveries.
 const MAX_WAITING: usize = 16;
 
 /// The fetched certificates by address.
@@ -39,7 +40,7 @@ pub(in crate::app) struct Certificates {
 pub(in crate::app) enum Unverified {
     UnknownSource,
     Refused(Refusal),
-    /// The certificate could not be fetched, or the subscription could not be confirmed; the sender
+    /// The certificate could not be fetched or the subscription could not be confirmed. The sender
     /// must repeat the delivery.
     NotNow(String),
 }
@@ -71,11 +72,12 @@ impl Certificates {
         let fresh = |since: Timestamp| (now.as_second() - since.as_second()).abs() < CACHE_SECONDS;
         match known() {
             Some((since, certificate)) if fresh(since) => return Ok(certificate),
-            // The address had SNS's certificate before, so no stranger invented it.
+            // The certificate has expired from the cache. No stranger invented this address,
+            // because it had a certificate of SNS before.
             Some((_, old)) => {
                 return match self.renewal.try_acquire() {
                     Ok(_renewing) => self.fetch(url, issuers, now).await,
-                    // Another delivery fetches it again at this moment.
+                    // Another delivery is renewing a certificate, so use the old one.
                     Err(_) => Ok(old),
                 };
             }
@@ -132,8 +134,8 @@ impl Certificates {
             .verify_certified(delivery, &certificate, now)?)
     }
 
-    /// Answers a message about a subscription, and confirms a new subscription if `confirms`.
-    /// `None` for any other delivery.
+    /// Answers a message about a subscription, and confirms a new subscription if `confirms` is
+    /// true. Returns `None` for any other delivery.
     pub(in crate::app) async fn subscription(
         &self,
         intake: &Intake,
@@ -165,7 +167,8 @@ mod tests {
 
     use super::*;
 
-    /// The fetches of invented addresses hang at a proxy that does not answer.
+    /// Strangers invent the addresses of certificates. Their fetches hang at a proxy that does not
+    /// answer. One more delivery must be refused at once instead of waiting.
     #[tokio::test]
     async fn invented_addresses_form_no_long_queue() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
