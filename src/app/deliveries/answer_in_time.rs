@@ -101,7 +101,7 @@ impl EarlyAnswer {
         }
     }
 
-    /// Returns when the answer must be sent. Returns [`Deadline::NEVER`] if the source has no limit,
+    /// Returns when the answer must be sent. This is [`Deadline::NEVER`] if the source has no limit,
     /// or if no source has authenticated the delivery yet.
     fn answer_by(&self) -> Deadline {
         let within = self.known.borrow().rules.answer_within;
@@ -131,8 +131,7 @@ impl EarlyAnswer {
 }
 
 impl App {
-    /// Sets that the process continues after it has answered. The work on a delivery then continues,
-    /// too.
+    /// Sets that the process continues after an answer. The work on a delivery then continues, too.
     #[must_use]
     pub fn continuing_after_answers(mut self) -> Self {
         self.continues_after_answer = true;

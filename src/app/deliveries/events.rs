@@ -1,6 +1,6 @@
-//! Receives CloudEvents over HTTP. Finds the source that must authenticate the HTTP request, handles
-//! each event as a delivery, and returns one reply. No event reaches a trusted source, because the
-//! configuration refuses `events` for such a source.
+//! Receives CloudEvents over HTTP. Finds the source that must authenticate the HTTP request,
+//! handles each event as a delivery, and returns one reply. No event reaches a trusted source,
+//! because the configuration refuses `events` for such a source.
 
 use bytes::Bytes;
 
@@ -109,7 +109,7 @@ impl App {
 }
 
 /// Combines the replies to the events of one HTTP request. The reply to a single event is returned
-/// as it is. In a batch, an invalid event gets an answer of its own and the other events keep theirs.
+/// as it is. In a batch, each event gets its own answer, so an invalid event does not fail others.
 fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     if replies.len() == 1
         && let Some((_, only)) = replies.pop()

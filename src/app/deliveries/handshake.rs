@@ -23,8 +23,9 @@ impl App {
         })
     }
 
-    /// Answers a handshake at the address that receives the CloudEvents of all sources. This address
-    /// names no source, so the first source with `events` that recognises the handshake answers it.
+    /// Answers a handshake at the address that receives the CloudEvents of all sources. This
+    /// address names no source, so the first source with `events` that recognises the handshake
+    /// answers it.
     pub(crate) fn answer_events_handshake(
         &self,
         method: &str,

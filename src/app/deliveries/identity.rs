@@ -6,9 +6,9 @@ use crate::inbound::VerifiedDelivery;
 
 /// Returns the identity of the request at `index` in a delivery.
 ///
-/// A request without an id of its own gets the delivery's id, if there is one. Several requests of a
-/// delivery may get this id, so `index` is appended to it unless `index` is 0. A repeated delivery
-/// gives the same identities if the map returns the same requests in the same order.
+/// A request without an id of its own gets the delivery's id, if there is one. Several requests of
+/// a delivery may get this id, so `index` is appended to it unless `index` is 0. A repeated
+/// delivery gives the same identities if the map returns the same requests in the same order.
 pub(in crate::app) fn identity_of(
     request: &ShareRequest,
     delivery: &VerifiedDelivery,

@@ -1,5 +1,5 @@
-//! Recognises approvals that sharehook's own comments caused. Compares a request with the configured
-//! notifications, and returns the notification whose comment caused the approval.
+//! Recognises approvals that sharehook's own comments caused. Compares a request with the
+//! configured notifications, and returns the notification whose comment caused the approval.
 //!
 //! A Zendesk trigger can fire on every update of a ticket. It then names the author of the update
 //! as the approver, even if the update is only a comment from sharehook. Without this check, the

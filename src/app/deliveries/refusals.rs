@@ -1,5 +1,5 @@
 //! Limits the log lines about failed authentication. For each source, the first few failures in a
-//! minute are logged, and the others are counted for a summary. This module only decides and counts;
+//! minute are logged, and the others are counted for a summary. This module decides and counts, and
 //! its callers write the log lines.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Logs why a delivery failed authentication or a request was not accepted. Returns the reply to the
-//! delivery or the answer to the request.
+//! Logs why a delivery failed authentication or a request was not accepted. Returns the reply to
+//! the delivery or the answer to the request.
 
 use crate::app::answer::{Answer, Ending, Reply};
 use crate::app::application::App;
@@ -46,8 +46,8 @@ impl App {
     }
 }
 
-/// Returns the answer if the source already has as many unfinished requests as `[limits] unfinished`
-/// allows, or if these requests are too large in total.
+/// Returns the answer if the source already has as many unfinished requests as
+/// `[limits] unfinished` allows, or if these requests are too large in total.
 pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "a request was not recorded: the unfinished requests of its source are too many or too large");
     let message = format!(
