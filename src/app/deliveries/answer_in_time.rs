@@ -101,8 +101,8 @@ impl EarlyAnswer {
         }
     }
 
-    /// Returns when the answer must be sent. This is [`Deadline::NEVER`] if the source has no limit,
-    /// or if no source has authenticated the delivery yet.
+    /// Returns when the answer must be sent. This is [`Deadline::NEVER`] if the source has no
+    /// limit, or if no source has authenticated the delivery yet.
     fn answer_by(&self) -> Deadline {
         let within = self.known.borrow().rules.answer_within;
         let end = within.and_then(|within| self.begun.checked_add(within));

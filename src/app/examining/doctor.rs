@@ -1,8 +1,10 @@
-//! Examines whether a deployment can do its job. Reads the cloud and the approval systems, writes
-//! probes in the journal and its index, and sends a HEAD request to each ticket system and to each
-//! notification target that has an address. Deletes the probes, except one beside the records if
-//! the index is elsewhere. Returns the findings of its checks, each with the remedy if something is
-//! wrong. Changes nothing in the cloud.
+//! Examines whether a deployment can do its job.
+//!
+//! The checks read the cloud and the approval systems, write probe files to the journal and its
+//! index, and send a HEAD request to each ticket system and to each notification target that has an
+//! address. The probe files are deleted, except one beside the records if the index is elsewhere.
+//! Nothing is changed in the cloud. Each check returns a finding, with the remedy if something is
+//! wrong.
 
 use std::time::Duration;
 
@@ -27,8 +29,8 @@ spelled! {
     Check {
         /// The policies, and settings that are valid but dangerous.
         Policy = "policy",
-        /// The journal's place: whether it refuses to create a file twice, and can be listed and
-        /// read.
+        /// The journal's store: whether it refuses to create a file that exists, and whether it can
+        /// be listed and read.
         Journal = "journal",
         /// Locks in the journal's folder.
         Locks = "locks",
@@ -38,7 +40,7 @@ spelled! {
         Cloud = "cloud",
         /// The difference between this machine's clock and the cloud's.
         Clock = "clock",
-        /// A source's access to its approval or ticket system, and the instances that wait to be
+        /// A source's access to its approval or ticket system, and the instances that must still be
         /// fetched.
         Fetch = "fetch",
         /// A notification target.
@@ -67,7 +69,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Makes a good finding of `Ok` and a broken one of `Err`.
+    /// Turns `Ok` into a [`Health::Good`] finding and `Err` into a [`Health::Broken`] one.
     pub(super) fn of(check: Check, end: Result<String, impl ToString>) -> Self {
         match end {
             Ok(text) => Self::good(check, text),
@@ -111,8 +113,8 @@ impl App {
         findings.extend(self.examine_fetching().await);
         for target in self.prepared.targets.values() {
             let name = &target.config.subscription.name;
-            // A target without an address is reached through the app of a source's `fetch`, which
-            // was examined above.
+            // A target without an address sends through the app of a source's `fetch`. That app was
+            // examined above.
             let Some(address) = &target.config.address else {
                 continue;
             };
@@ -163,8 +165,8 @@ impl App {
         findings
     }
 
-    /// Reads the seal's key and the time of the newest seal. Returns no finding for an unsealed
-    /// journal, which is already a warning of the configuration.
+    /// Checks the seal's key and the time of the newest seal. Returns no finding if the journal is
+    /// not sealed, because the examination of the configuration already warns about that.
     async fn examine_seal(&self) -> Option<Finding> {
         self.config().seal.as_ref()?;
         let signer = match signer(self.config()) {
@@ -184,8 +186,8 @@ impl App {
         Some(Finding::of(Check::Seal, sealed))
     }
 
-    /// Finds the credentials and lists the images that can be shared. The list arrives only if the
-    /// endpoint answers and the key has the permission.
+    /// Looks up the credentials and lists the images that can be shared. Listing succeeds only if
+    /// the endpoint answers and the key has the permission.
     async fn examine_cloud(
         &self,
         name: &str,
@@ -247,8 +249,8 @@ impl App {
         findings
     }
 
-    /// Returns the account's first region with Lighthouse, or a usual region of the site: the
-    /// account may have only regions with CVM alone, but its key can call Lighthouse in any region.
+    /// Returns the account's first region that has Lighthouse. If none of them has it, returns a
+    /// common region of the site, because the account's key can call Lighthouse in any region.
     fn examined_region(&self, account: Option<&AccountConfig>) -> Result<Region, Problem> {
         let served = self.config().rules();
         let regions = account.into_iter().flat_map(|account| &account.regions);

@@ -1,6 +1,6 @@
-//! Examines the sources that fetch instances: whether each app gets a token, may read its
-//! definitions and may list instances; whether each ticket system answers; and whether instances
-//! wait after a failed fetch. Calls these systems and changes nothing there.
+//! Examines the sources that fetch instances. Checks whether each app gets a token, may read its
+//! definitions and may list instances, and whether each ticket system answers. Also reports
+//! instances whose fetch has failed so far. Calls these systems but changes nothing there.
 
 use crate::app::App;
 use crate::app::approvals::{Fetcher, TicketFetcher};
@@ -104,8 +104,8 @@ impl App {
     }
 }
 
-/// Tries only the address of the ticket system, because there is no ticket id that every system
-/// has.
+/// Sends a request to the address of the ticket system. Fetches no ticket, because there is no
+/// ticket id that every system has.
 async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding {
     let answered = probe(&ticket.client, &ticket.config.address, CHECK_TIME).await;
     let answered = answered.map(|status| {

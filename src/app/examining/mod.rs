@@ -1,5 +1,5 @@
-//! What an operator runs before deliveries arrive: `check` examines the configuration, `doctor` the
-//! deployment, and `test` the rules. None of them carries out a request.
+//! The examinations that an operator runs before deliveries arrive. `check` examines the
+//! configuration, `doctor` the deployment, and `test` the rules. None of them executes a request.
 
 mod check;
 mod doctor;

@@ -1,7 +1,7 @@
-//! Runs a user's test case: delivers an event as its sender would, with the source's own secret if
-//! its scheme uses one. Puts the event through verification, map, policy and plan. Takes an event
-//! and an instant; returns the outcome of each request of the event. Writes nothing and makes no
-//! call to the cloud.
+//! Runs a user's test case. Delivers an event as its sender would, signed with the source's own
+//! secret if its scheme uses one. The event is then verified, mapped, decided by the policies and
+//! planned. Returns the outcome of each request of the event. Writes nothing and makes no call to
+//! the cloud.
 
 use serde_json::{Value, json};
 
@@ -26,22 +26,22 @@ pub struct CaseInput<'a> {
     pub source: &'a str,
     /// The delivery's body.
     pub body: Vec<u8>,
-    /// The instant of receipt.
+    /// When the delivery is received.
     pub now: Timestamp,
 }
 
 /// The outcome of one request of the event.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct CaseOutcome {
-    /// The request with the fields of a native request; null if the event is not valid.
+    /// The request, with the fields of a native request. Null if the event is not valid.
     pub request: Value,
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
     pub policies: Vec<String>,
-    /// The names in `policies`, and the policies that let the request's approvers approve.
+    /// The policies in `policies`, and those that allowed the request's approvers to approve.
     #[serde(skip)]
     pub touched: Vec<String>,
-    /// The steps that the plan has if every item needs a call.
+    /// The steps of the plan, if every item needs a call.
     pub plan: Vec<String>,
     pub why: Vec<String>,
 }
@@ -64,7 +64,7 @@ pub enum CaseError {
 }
 
 impl Prepared {
-    /// Runs a case. Returns an empty list for an event that maps to no request.
+    /// Runs a case. Returns an empty list if the map returns no request for the event.
     pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, CaseError> {
         let name: SourceName = case.source.parse().map_err(CaseError::BadName)?;
         let intake = self
@@ -152,8 +152,8 @@ impl Prepared {
     }
 }
 
-/// Delivers an event as if its host had authenticated the sender. Only Amazon SNS can sign its
-/// messages, so a case of an SNS source has no signature.
+/// Delivers an event as if the host had authenticated the sender. Used for cases of SNS sources,
+/// because only Amazon SNS itself can sign its messages.
 fn vouched(
     config: &SourceConfig,
     delivery: Delivery,
@@ -165,8 +165,8 @@ fn vouched(
     verifier.verify(delivery, now).map_err(CaseError::Refused)
 }
 
-/// Builds the delivery of a source that fetches. The case's body has the event and the instance, as
-/// `{event, instance}`.
+/// Builds the delivery for a source that fetches instances. The body of the case contains both the
+/// event and the instance, as `{event, instance}`.
 fn with_instance(
     (intake, fetcher): (&Intake, &Fetcher),
     source: SourceName,
@@ -216,7 +216,7 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
     }
 }
 
-/// Returns the request as JSON with the fields of a native request.
+/// Returns the request as a native request in JSON.
 fn native(request: &ShareRequest) -> Value {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else {
         return Value::Null;
@@ -224,7 +224,7 @@ fn native(request: &ShareRequest) -> Value {
     if let Some(Value::Object(target)) = fields.remove("target") {
         fields.extend(target);
     }
-    // The image shows its kind.
+    // The image's id already shows its kind.
     fields.remove("kind");
     fields.insert("lighthouse".to_owned(), request.target.lighthouse().into());
     fields.remove("expires");

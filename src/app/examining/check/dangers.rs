@@ -1,6 +1,6 @@
-//! Warns about settings that are valid but dangerous. Takes the configuration, its policies and an
-//! instant; returns the warnings that `[check] allow` does not name. The dangers of the policies
-//! themselves are found in `policy`.
+//! Warns about settings that are valid but dangerous. Takes the configuration, its policies and the
+//! current time. Returns the warnings, except those that `[check] allow` names. `policy` finds the
+//! dangers of the policies themselves.
 
 use secrecy::ExposeSecret as _;
 
@@ -43,8 +43,8 @@ pub(in crate::app) fn all(
     warnings
 }
 
-/// Adds the policy folder's path to a problem of a policy file. A problem in the configuration file
-/// already has its path.
+/// Adds the policy folder's path to a problem in a policy file. A problem in the configuration file
+/// already has a path.
 fn in_folder(problem: Problem, config: &Config) -> Problem {
     match &problem.mark {
         Some(mark) if mark.file == config.file => problem,
@@ -71,7 +71,7 @@ fn journal(config: &Config) -> Vec<Warning> {
         .collect()
 }
 
-/// Warns about a time limit that leaves a sweep too little time.
+/// Warns if `budget_seconds` leaves a sweep too little time.
 fn short_sweep(config: &Config) -> Option<Warning> {
     let seconds = config.budget_seconds;
     (seconds < MIN_SECONDS).then(|| {
@@ -84,7 +84,8 @@ fn short_sweep(config: &Config) -> Option<Warning> {
     })
 }
 
-/// Warns about sources whose denials neither the sender's answer nor a `[[notify]]` shows.
+/// Warns about sources whose denials are invisible: the sender's answer does not show them, and no
+/// `[[notify]]` reports them.
 fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
     let rules = config.notice_rules();
     config.sources.iter().filter_map(move |source| {
@@ -102,7 +103,7 @@ fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// Warns about secrets that two sources share, or a source and a `[[notify]]`.
+/// Warns if two sources have the same secret, or a source and a `[[notify]]`.
 fn shared_secrets(config: &Config) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (index, source) in config.sources.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Checks the files for a host that lie beside the configuration: whether they provide what the
-//! configuration names. Takes a [`Config`]; returns warnings. Searches the text of the files
-//! without parsing the hosts' formats.
+//! Checks whether the deployment files beside the configuration, such as `Dockerfile`, provide what
+//! the configuration needs. Takes a [`Config`] and returns warnings. The files are searched as
+//! text. Their formats are not parsed.
 
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
@@ -8,13 +8,13 @@ use std::{fs, io};
 use crate::config::Config;
 use crate::domain::{Danger, Mark, Problem, Warning};
 
-/// What a file for a host must provide.
+/// What a deployment file must provide.
 enum Needs {
     /// A mention of every variable that the configuration reads.
     Variables,
-    /// A copy of the configuration, the policy folder, and the files that the configuration names.
+    /// Copies of the configuration, the policy folder, and the files that the configuration names.
     Files,
-    /// A folder for each of Azure's queues that a source trusts.
+    /// A folder for each Azure queue that a source trusts.
     Functions,
     /// The permission to be executed.
     Mode,
@@ -28,8 +28,8 @@ const FILES: [(&str, Needs); 5] = [
     ("scf_bootstrap", Needs::Mode),
 ];
 
-/// Checks the files beside `sharehook.toml`. Skips a configuration with another name: the files
-/// belong to the deployed one.
+/// Checks the files beside `sharehook.toml`. A configuration file with another name is skipped,
+/// because the deployment files belong to the configuration that is deployed.
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     if !Path::new(&config.file).ends_with("sharehook.toml") {
         return Vec::new();
@@ -60,8 +60,8 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
 type Missing = (String, String);
 
 fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
-    // With `envFrom` the host passes every field of a secret to the process, so the file need not
-    // mention the variables.
+    // With `envFrom`, the host passes every field of a secret to the process as a variable, so the
+    // file need not mention the variables.
     if mentions(text, "envFrom") {
         return Vec::new();
     }
@@ -74,8 +74,8 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
     vec![(problem, format!("pass {names} to the process in this file"))]
 }
 
-/// Returns the files that the program reads at its start but the Dockerfile does not copy: the
-/// configuration, the policy folder, maps and certificates.
+/// Returns those files that the program reads at its start but the Dockerfile does not copy. The
+/// program reads the configuration, the policy folder, maps and certificates.
 fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
     let policy = config.policy.strip_prefix(folder).unwrap_or(&config.policy);
     let configuration = Path::new(&config.file).file_name().unwrap_or_default();
@@ -95,7 +95,7 @@ fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
     missing
 }
 
-/// Whether a line with COPY or ADD names the path or a folder above it.
+/// Whether a line with COPY or ADD names the path or one of its parent folders.
 fn copied(path: &Path, text: &str) -> bool {
     let plain: PathBuf = path
         .components()
@@ -149,7 +149,7 @@ fn not_executable(_: &Path) -> Vec<Missing> {
     Vec::new()
 }
 
-/// Whether the text contains the word, and not only as a part of a longer word.
+/// Whether the text contains `word` as a whole word.
 fn mentions(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

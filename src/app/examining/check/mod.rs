@@ -1,6 +1,6 @@
-//! Finds every problem and every danger of a configuration at once. Takes the configuration file,
-//! variables, fetched secrets and an instant; returns an [`Examination`]. Opens no journal and
-//! makes no call to the cloud.
+//! Finds all problems and dangers of a configuration at once. Takes the configuration file, the
+//! environment variables, the fetched secrets and the current time. Returns an [`Examination`].
+//! Opens no journal and makes no call to the cloud.
 
 mod dangers;
 mod deployment;
@@ -14,8 +14,8 @@ use crate::journal::{Access, FilePlace, JournalLocation};
 
 pub(super) use dangers::all as dangers;
 
-/// Dangers that a default may cause where it replaced a wrong value. They are not reported while
-/// the configuration has problems.
+/// Dangers that are not reported while the configuration has problems. A wrong value is replaced by
+/// the default, and the default may be the only cause of such a danger.
 const FOLLOWING: [Danger; 4] = [
     Danger::LostJournal,
     Danger::UnsealedJournal,
@@ -26,8 +26,8 @@ const FOLLOWING: [Danger; 4] = [
 #[derive(Debug)]
 pub(crate) struct Examination {
     pub problems: Vec<Problem>,
-    /// The dangers of the configuration, without those that `[check] allow` names. Empty while a
-    /// value of the file cannot be read, because the dangers depend on the values.
+    /// The dangers of the configuration, except those that `[check] allow` names. Empty if a value
+    /// in the file cannot be read, because the dangers depend on the values.
     pub warnings: Vec<Warning>,
     pub prepared: Option<Prepared>,
 }
@@ -75,8 +75,8 @@ impl Examination {
     }
 }
 
-/// Returns the problems with the endpoints of the object stores that the configuration names. The
-/// start refuses them when it opens the journal.
+/// Returns the problems with the endpoints of the object stores that the configuration names. At
+/// its start the program would find the same problems when it opens the journal.
 fn endpoints(config: &Config, vars: &Vars) -> Vec<Problem> {
     let access = Access::without_client(vars);
     let journals = [Some(&config.journal), config.index.as_ref()];
@@ -100,7 +100,7 @@ fn endpoints(config: &Config, vars: &Vars) -> Vec<Problem> {
     problems
 }
 
-/// Orders problems by file, and within a file from the top.
+/// Returns the key that sorts problems by file, and within a file by line and column.
 fn in_file(problem: &Problem) -> (String, usize, usize) {
     match &problem.mark {
         Some(mark) => (mark.file.clone(), mark.line, mark.column),
