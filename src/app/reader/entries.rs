@@ -1,5 +1,6 @@
-//! The entries of lists: requests, grants, notifications, announcements, rejected deliveries. Built
-//! from the states and grants of the journal; printed as tables or written as JSON.
+//! The entries of lists of requests, grants, notifications, announcements and rejected deliveries.
+//! They are built from the states and grants of the journal, and printed as tables or written as
+//! JSON.
 
 use serde::Serialize;
 
@@ -18,24 +19,25 @@ use super::super::answer::Answer;
 spelled! {
     /// The state of a request.
     RequestState {
-        /// Recorded and allowed; waits for its `not_before` or a slot.
+        /// Recorded and allowed. The request waits for its `not_before` or for a slot.
         Waiting = "waiting",
-        /// A worker carries it out, or died while it did.
+        /// A worker is executing the request, or died while it did so.
         Working = "working",
-        /// Unfinished; the backlog, a sweep or a repeated delivery continues it.
+        /// Unfinished. The backlog, a sweep or a repeated delivery continues the request.
         Unfinished = "unfinished",
         /// Unfinished for a reason that only the operator can change.
         Blocked = "blocked",
         /// Every item succeeded.
         Completed = "completed",
-        /// Some items succeeded, others failed finally.
+        /// Some items succeeded, and the others failed and are not retried.
         Partial = "partial",
         /// No item succeeded.
         Failed = "failed",
         /// The policy denied it.
         Denied = "denied",
-        /// A worker has begun to revoke the ended share or its called-off items, and the revocation
-        /// is not complete. Until a worker begins, the request keeps its earlier state.
+        /// A worker has begun to revoke items of a share that has expired or was called off, but
+        /// the revocation is not complete. Until a worker begins, the request keeps its earlier
+        /// state.
         Revoking = "revoking",
         /// The share expired or was called off, and is completely revoked.
         Revoked = "revoked",
@@ -75,7 +77,7 @@ pub struct RequestEntry {
     pub identity: String,
     /// The request's state.
     pub state: RequestState,
-    /// When the request needs work next, such as the expiry of its share.
+    /// When the request needs work next. For example, when its share expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
     /// What the request does: share or cancel.
@@ -84,16 +86,16 @@ pub struct RequestEntry {
     pub image: String,
     /// The region of the image.
     pub region: String,
-    /// The accounts; empty for a request about Lighthouse alone.
+    /// The accounts. Empty if the request only concerns Lighthouse.
     pub accounts: Vec<String>,
     /// Who requested the share or cancel.
     pub requester: String,
     /// The ticket that the request names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// When the policies first decided the request, which counts as its approval.
+    /// When the policies first decided the request. This counts as the time of its approval.
     pub at: Timestamp,
-    /// The answer that shows the request's recorded state.
+    /// The request's recorded state, in the form of an answer to its sender.
     pub answer: Answer,
 }
 
@@ -116,19 +118,20 @@ impl RequestEntry {
         }
     }
 
-    /// Returns the receivers to whom the request gives the image, or from whom it takes it.
+    /// Returns the receivers with whom the request shares the image or stops sharing it.
     pub fn receivers(&self) -> Vec<String> {
         let items = self.answer.results.iter();
         items.map(|result| receiver(&result.item)).collect()
     }
 }
 
-/// One receiver of one image: a line of the list of grants.
+/// One line of the list of grants: an image and one of its receivers.
 #[derive(Debug, Clone, Serialize)]
 pub struct GrantEntry {
     /// The image as the request names it.
     pub image: String,
-    /// The blueprint that a chain made of the image; the chain's accounts see it in Lighthouse.
+    /// The blueprint that a chain created from the image. The chain's accounts see this blueprint
+    /// in Lighthouse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
     /// The region of the image.
@@ -137,9 +140,9 @@ pub struct GrantEntry {
     pub to: String,
     /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// When the share expires or its approval was withdrawn; `None` if the share has no end.
+    /// When the share expires, or when its approval was withdrawn. `None` if the share has no end.
     pub until: Option<Timestamp>,
-    /// Whether the share is active, or expired and covered by another grant, or overdue.
+    /// Whether the share is active, overdue, or expired but covered by another grant.
     pub state: Standing,
     /// The ticket, or the request's id if it names no ticket.
     pub ticket: String,
@@ -154,7 +157,8 @@ pub struct GrantEntry {
 }
 
 impl GrantEntry {
-    /// Whether `image` is the image of this grant, or the blueprint that its chain made.
+    /// Whether this grant shares `image`: as its image, or as the blueprint that was created from
+    /// its image.
     pub(in super::super) fn is_of(&self, image: &str) -> bool {
         self.image == image || self.blueprint.as_deref() == Some(image)
     }
@@ -216,7 +220,7 @@ pub struct NotificationEntry {
     pub state: NotificationStatus,
     /// How many attempts were made.
     pub attempts: u32,
-    /// When the notification was delivered or given up, or is due; `state` says which.
+    /// When the notification was delivered, was given up or is due. `state` says which of them.
     pub at: Timestamp,
     /// Why the latest attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,7 +228,8 @@ pub struct NotificationEntry {
 }
 
 impl NotificationEntry {
-    /// Returns the attempted notifications of a stream, and those that it owes under `rules`.
+    /// Returns the notifications of a stream: those that were attempted, and those that are still
+    /// owed under `rules`.
     pub(super) fn all_of(state: &StreamState, rules: &NoticeRules, now: Timestamp) -> Vec<Self> {
         let attempted = state.attempted_notifications().iter();
         let attempted = attempted.map(|known| Self::of(state, known));
@@ -264,9 +269,10 @@ impl NotificationEntry {
 #[derive(Debug, Clone, Serialize)]
 pub struct AnnouncementEntry {
     pub at: Timestamp,
-    /// The announcement's name: `source/` and the id of its event, which begins with the instance.
+    /// The announcement's name: `source/`, then the id of its event. This id begins with the id of
+    /// the instance.
     pub announcement: String,
-    /// True if no event arrived, but a list or a fetched instance shows what happened.
+    /// Whether the announcement comes from a list or a fetched instance instead of an event.
     pub listed: bool,
     pub attempts: u32,
     pub next_attempt: Timestamp,
@@ -274,8 +280,8 @@ pub struct AnnouncementEntry {
 }
 
 impl AnnouncementEntry {
-    /// Returns the entry of an announcement whose instance must still be fetched; `None` for any
-    /// other incident.
+    /// Returns the entry if the incident is an announcement whose instance must still be fetched.
+    /// Returns `None` for any other incident.
     pub(super) fn of(incident: &Incident) -> Option<Self> {
         let (announcement, next_attempt, attempt) = incident.to_fetch()?;
         Some(Self {
@@ -289,8 +295,8 @@ impl AnnouncementEntry {
     }
 }
 
-/// A verified delivery that is not a valid request, or that has the id of an earlier request and
-/// other content.
+/// A verified delivery that is not a valid request, or that has the id of an earlier request but
+/// different content.
 #[derive(Debug, Clone, Serialize)]
 pub struct RejectionEntry {
     pub at: Timestamp,
@@ -299,7 +305,7 @@ pub struct RejectionEntry {
     /// The source's scheme, if it is on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
-    /// Digests of the received bytes and of the map and configuration that read them.
+    /// Digests of the received bytes, and of the map and the configuration that were in force.
     #[serde(flatten)]
     pub received: Received,
     /// The sender's own id of the delivery.
@@ -312,7 +318,8 @@ pub struct RejectionEntry {
 }
 
 impl RejectionEntry {
-    /// Returns the entry of a rejected delivery or a conflict; `None` for any other incident.
+    /// Returns the entry if the incident is a rejected delivery or a conflict. Returns `None` for
+    /// any other incident.
     pub(super) fn of(incident: &Incident) -> Option<Self> {
         let at = incident.at();
         match incident.subject() {

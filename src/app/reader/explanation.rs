@@ -1,6 +1,6 @@
 //! Explains one request from its records: who asked, who approved, each decision, each call, the
-//! results, the notifications, the next work, and the evidence. Takes a history and the present
-//! instant; returns an [`Explanation`], which is printed or written as JSON.
+//! results, the notifications, what happens next, and the evidence. Takes a history and the current
+//! time. Returns an [`Explanation`], which is printed or written as JSON.
 
 use serde::Serialize;
 
@@ -11,13 +11,14 @@ use crate::journal::{
 
 use super::entries::{NotificationEntry, RequestEntry, RequestState};
 
-/// What the journal says of one request.
+/// What the journal contains about one request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
     /// The entry of the request in lists, with its answer.
     #[serde(flatten)]
     pub entry: RequestEntry,
-    /// The blueprint that a chain made; the chain's accounts see it in Lighthouse.
+    /// The blueprint that a chain created from the image. The chain's accounts see this blueprint
+    /// in Lighthouse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
     /// The root account that owns the image, if it is on record.
@@ -34,14 +35,15 @@ pub struct Explanation {
     /// The results of revoking the share.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<ItemResult>,
-    /// The later cancels that took items of the closed share away, or found them not shared.
+    /// The later cancels that stopped sharing items of the closed share, or found that they were
+    /// not shared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<CancelledEntry>,
     /// The notifications, sent and owed.
     pub notifications: Vec<NotificationEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// When the share expires; `None` if it has no expiry, or if cancels took all of it away.
+    /// When the share expires. `None` if it has no expiry, or if cancels ended the whole share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     pub next: String,
@@ -82,7 +84,7 @@ pub struct CallEntry {
     pub call: CallNote,
 }
 
-/// What a later cancel took away, or found not shared.
+/// The items that a later cancel stopped sharing, or that it found not shared.
 #[derive(Debug, Clone, Serialize)]
 pub struct CancelledEntry {
     pub at: Timestamp,
@@ -98,17 +100,18 @@ pub struct CancelledEntry {
 #[derive(Debug, Clone, Serialize)]
 pub struct Evidence {
     pub stream: StreamId,
-    /// The number of the request's records.
+    /// How many records the request has.
     pub records: u64,
-    /// How many of the records are sealed; `None` if the journal has no seal.
+    /// How many of the records are sealed. `None` if the journal has no seal.
     pub sealed: Option<u64>,
     /// SHA-256, in hex, of the newest record's file.
     pub newest: String,
 }
 
 impl Explanation {
-    /// Explains a request; `None` for another kind of stream. `sealed` is the number of the
-    /// request's sealed records; `no_retry` says why `retry` refuses to reopen it, if it does.
+    /// Explains a request. Returns `None` if the stream does not belong to a request. `sealed` is
+    /// the number of the request's sealed records. `no_retry` is the reason if `retry` refuses to
+    /// reopen the request.
     pub(super) fn of(
         history: &History,
         rules: &NoticeRules,
@@ -204,7 +207,7 @@ impl CancelledEntry {
     }
 }
 
-/// The cancel that took away the last item of a closed share.
+/// Returns the cancel that ended the last item of a closed share.
 fn cancelled_by(state: &State) -> Option<&Identity> {
     let cancelled = state.cancelled().last()?;
     state.grant().is_none().then_some(&cancelled.by)

@@ -1,5 +1,4 @@
-//! Decides which requests and grants a list contains. Takes a filter and a request or grant;
-//! returns whether it is in the list.
+//! Filters that decide which requests and grants a list contains.
 
 use crate::app::grants::{LIGHTHOUSE, receiver};
 use crate::domain::{AccountId, ImageRef, SourceName, Timestamp};
@@ -17,7 +16,7 @@ pub enum ReceiverFilter {
 }
 
 impl ReceiverFilter {
-    /// Returns the receiver as entries write it.
+    /// Returns the receiver in the form that the entries of lists use.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Account(account) => account.as_str(),
@@ -26,13 +25,13 @@ impl ReceiverFilter {
     }
 }
 
-/// The conditions that requests and grants have in common. Without conditions, every request or
-/// grant matches.
+/// The conditions that filters of requests and filters of grants have in common. Without
+/// conditions, every request or grant matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SubjectFilter {
     /// Only requests and grants of this source.
     pub source: Option<SourceName>,
-    /// Only requests and grants of this image, or of a chain with this blueprint.
+    /// Only requests and grants of this image, or of a chain that created this blueprint.
     pub image: Option<ImageRef>,
     /// Only requests and grants with this receiver.
     pub receiver: Option<ReceiverFilter>,
@@ -41,7 +40,7 @@ pub struct SubjectFilter {
 }
 
 impl SubjectFilter {
-    /// Only requests and grants of this source; `None`: of any source.
+    /// Matches requests and grants of `source`. If it is `None`, those of any source match.
     pub fn of_source(source: Option<SourceName>) -> Self {
         Self {
             source,
@@ -69,14 +68,14 @@ impl SubjectFilter {
     }
 }
 
-/// Which requests a list contains. Without conditions: all of them.
+/// Which requests a list contains. Without conditions, it contains all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestFilter {
     /// The source, image, receiver and ticket of the requests.
     pub subject: SubjectFilter,
     /// Only requests that were approved at this instant or later.
     pub since: Option<Timestamp>,
-    /// Only requests in one of these states; empty: in any state.
+    /// Only requests in one of these states. If empty, requests in any state match.
     pub states: Vec<RequestState>,
 }
 
@@ -95,14 +94,14 @@ impl RequestFilter {
     }
 }
 
-/// Which grants a list contains. Without conditions: all of them.
+/// Which grants a list contains. Without conditions, it contains all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GrantFilter {
     /// The source, image, receiver and ticket of the grants.
     pub subject: SubjectFilter,
     /// Only grants that began at this instant or later.
     pub since: Option<Timestamp>,
-    /// Only grants in one of these states; empty: in any state.
+    /// Only grants in one of these states. If empty, grants in any state match.
     pub states: Vec<Standing>,
 }
 

@@ -1,6 +1,6 @@
-//! Reads the journal for people and programs: requests, grants, rejected deliveries, notifications.
-//! Takes a journal and the present instant; returns entries, and an error for each stream that
-//! cannot be read. Changes nothing.
+//! Reads requests, grants, rejected deliveries and notifications from the journal, for people and
+//! programs. Takes a journal and the current time. Returns entries, and an error for each stream
+//! that cannot be read. Changes nothing.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -22,19 +22,19 @@ use super::no_retry::why_no_retry;
 /// The entries that were read, and the streams that could not be read.
 #[derive(Debug)]
 pub struct Listed<T> {
-    /// The entries. Requests are sorted by approval, latest first; grants by their beginning,
-    /// oldest first.
+    /// The entries. Requests are sorted by the time of approval, latest first. Grants are sorted by
+    /// the time when they began, oldest first.
     pub entries: Vec<T>,
     /// Which streams could not be read, and why.
     pub flaws: Vec<String>,
-    /// How many entries were read and excluded by the filter.
+    /// How many of the entries that were read were excluded by the filter.
     pub left_out: usize,
-    /// Whether reading stopped at entries that are older than the filter's `since`.
+    /// Whether reading stopped because the remaining entries are older than the filter's `since`.
     pub older: bool,
 }
 
 impl<T> Listed<T> {
-    /// Makes a complete list of these entries.
+    /// Builds a list from which no filter excluded entries.
     pub(in crate::app) fn of(entries: Vec<T>, flaws: Vec<String>) -> Self {
         Self {
             entries,
@@ -44,7 +44,7 @@ impl<T> Listed<T> {
         }
     }
 
-    /// Keeps the entries for which `takes` is true, and counts the others.
+    /// Keeps the entries for which `takes` returns true, and counts the others as left out.
     pub fn retain(&mut self, takes: impl Fn(&T) -> bool) {
         let before = self.entries.len();
         self.entries.retain(takes);
@@ -62,7 +62,7 @@ impl<T> Listed<T> {
     }
 }
 
-/// A journal, read as of one instant.
+/// Reads a journal as of one instant.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalReader<'a> {
     pub(in crate::app) journal: &'a Journal,
@@ -73,7 +73,7 @@ pub struct JournalReader<'a> {
 }
 
 impl<'a> JournalReader<'a> {
-    /// Reads `journal` as of `now`. `rules` say which notifications are owed.
+    /// Creates a reader of `journal` as of `now`. `rules` decide which notifications are owed.
     pub fn new(journal: &'a Journal, rules: &'a NoticeRules, now: Timestamp) -> Self {
         Self {
             journal,
@@ -83,7 +83,7 @@ impl<'a> JournalReader<'a> {
         }
     }
 
-    /// Sets the maximum age of a request that `retry` reopens.
+    /// Sets the maximum age of a request that `retry` may reopen.
     #[must_use]
     pub fn with_retry_age(self, retry_age: Duration) -> Self {
         let retry_age = Some(retry_age);
@@ -101,20 +101,22 @@ impl<'a> JournalReader<'a> {
         Ok(listed.with(entries))
     }
 
-    /// Returns the requests with this id, or the one with this `source/id` or stream.
+    /// Returns the requests that `name` names. `name` is a request's id, which several sources may
+    /// have used, or the `source/id` or stream of one request.
     ///
     /// # Errors
-    /// The journal's store failed, or the one request is damaged.
+    /// Returns an error if the journal's store failed. Also if `name` is the `source/id` or stream
+    /// of a damaged request.
     pub async fn requests_named(&self, name: &str) -> Result<Listed<RequestEntry>, JournalError> {
         let listed = find_requests(self.journal, name, self.now).await?;
         let entries = listed.entries.iter().map(RequestEntry::of).collect();
         Ok(listed.with(entries))
     }
 
-    /// Explains the request in a stream; `None` if there is no such request.
+    /// Explains the request in a stream. Returns `None` if there is no such request.
     ///
     /// # Errors
-    /// The journal's store failed, or the request is damaged.
+    /// Returns an error if the journal's store failed or the request is damaged.
     pub async fn explain(&self, stream: StreamId) -> Result<Option<Explanation>, JournalError> {
         let Some(history) = self.journal.read(stream).await? else {
             return Ok(None);
@@ -129,15 +131,16 @@ impl<'a> JournalReader<'a> {
         Ok(Explanation::of(&history, rules, now, sealed, no_retry))
     }
 
-    /// Returns why `retry` refuses to reopen the request. `None` if the policies would decide it
-    /// again.
+    /// Returns why `retry` refuses to reopen the request. Returns `None` if `retry` would reopen
+    /// it, so that the policies decide it again.
     pub(super) async fn why_no_retry(&self, state: &State) -> Result<Option<String>, JournalError> {
         why_no_retry(self.journal, state, self.retry_age, self.now).await
     }
 
-    /// Returns every grant that was neither revoked nor cancelled, also if it has expired.
+    /// Returns every grant that was neither revoked nor cancelled, even if it has expired.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
-        // An index that was never compared with every request may lack grants.
+        // The index may lack grants if it was never compared with every request. In that case, read
+        // the requests instead.
         let (grants, flaws) = if self.journal.pass(self.now).await?.ever_done() {
             let (grants, flaws) = self.journal.active_grants().await?;
             (grants, flaws.iter().map(ToString::to_string).collect())
@@ -153,8 +156,8 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(lines.collect(), flaws))
     }
 
-    /// Returns the verified deliveries that are not valid requests or have a used id, or the newest
-    /// `limit` of them.
+    /// Returns the verified deliveries that are not valid requests or that reused the id of another
+    /// request. With a `limit`, returns the newest of them.
     pub async fn rejections(
         &self,
         limit: Option<usize>,
@@ -167,7 +170,8 @@ impl<'a> JournalReader<'a> {
 
     /// Returns the announcements whose instance must still be fetched, oldest first.
     pub async fn announcements(&self) -> Result<Listed<AnnouncementEntry>, JournalError> {
-        // No announcement pauses longer than this, so each has a wake-up by then.
+        // No announcement waits longer than this for its next attempt, so each has a wake-up that
+        // is due by then.
         let until = self.now.checked_add(MAX_PAUSE_OF_WORK);
         let due = self.journal.due(until.unwrap_or(Timestamp::MAX)).await?;
         let streams: BTreeSet<StreamId> = due.iter().map(|wake_up| wake_up.stream).collect();
@@ -187,7 +191,7 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// Applies `read` to the incidents, until it has returned at least `limit` entries.
+    /// Applies `read` to the incidents until it has returned at least `limit` entries.
     pub(super) async fn incidents<T>(
         &self,
         limit: Option<usize>,
@@ -205,7 +209,8 @@ impl<'a> JournalReader<'a> {
             }
             flaws.extend(batch.flaws.iter().map(ToString::to_string));
             let enough = limit.is_some_and(|limit| entries.len() >= limit);
-            // Only segments come newest first; other batches must be read to the last.
+            // Only segments are read newest first. Batches of other files are in no such order, so
+            // all of them must be read.
             if enough && batch.rest_before.is_some() {
                 break;
             }
@@ -213,8 +218,8 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// Returns the notifications of all requests and incidents. With `limit`: those of the newest
-    /// `limit` requests, and those of at least `limit` incidents, if there are as many.
+    /// Returns the notifications of all requests and incidents. With a `limit`, returns those of
+    /// the newest `limit` requests and of at least `limit` incidents, if there are that many.
     pub async fn notifications(
         &self,
         limit: Option<usize>,
@@ -243,8 +248,8 @@ impl<'a> JournalReader<'a> {
             .collect()
     }
 
-    /// Returns the states of the requests that match the filter, or of the newest `limit` of them,
-    /// sorted by approval with the latest first.
+    /// Returns the states of the requests that match the filter, or of the newest `limit` of them.
+    /// They are sorted by the time of approval, latest first.
     pub(in super::super) async fn newest_states(
         &self,
         filter: &RequestFilter,
@@ -311,11 +316,12 @@ async fn states_in(
     })
 }
 
-/// Finds the requests with this id, or the one with this `source/id` or stream. Reads the whole
-/// journal, unless a request has this `source/id` or stream.
+/// Finds the requests that `name` names: by the `source/id` or stream of one request, otherwise by
+/// the requests' ids. The search by id reads the whole journal.
 ///
 /// # Errors
-/// The journal's store failed, or the one request is damaged.
+/// Returns an error if the journal's store failed. Also if `name` is the `source/id` or stream of a
+/// damaged request.
 pub(crate) async fn find_requests(
     journal: &Journal,
     name: &str,

@@ -1,5 +1,5 @@
-//! Reads the journal for people and programs. Takes a journal, a filter and the present instant;
-//! returns the entries of lists, and explanations of single requests. Changes nothing.
+//! Reads the journal for people and programs. Takes a journal, a filter and the current time.
+//! Returns the entries of lists, and explanations of single requests. Changes nothing.
 
 mod entries;
 mod explanation;

@@ -1,13 +1,14 @@
-//! Whether `retry` can reopen a request: the one rule of `retry`, `explain` and the report. Takes
-//! the state, the maximum age and the present instant; returns why not.
+//! Decides whether `retry` can reopen a request. `retry`, `explain` and the report all use this
+//! rule.
 
 use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::journal::{Journal, JournalError, State};
 
-/// Returns why `retry` refuses to reopen the request. `None` if the policies would decide it again.
-/// Without `max_age`, which the configuration limits, the request may be of any age.
+/// Returns why `retry` refuses to reopen the request. Returns `None` if `retry` would reopen it, so
+/// that the policies decide it again. `max_age` comes from the configuration. Without it, the
+/// request may have any age.
 pub(in crate::app) async fn why_no_retry(
     journal: &Journal,
     state: &State,

@@ -23,7 +23,7 @@ pub struct Overview {
     pub requests: Vec<RequestEntry>,
     /// The failed and partial requests that `retry` refuses to reopen, as `source/id`.
     pub no_retry: BTreeSet<String>,
-    /// The grants, the next to expire first, those without an expiry last.
+    /// The grants, sorted by expiry. Those without an expiry come last.
     pub grants: Vec<GrantEntry>,
     /// The notifications, newest first.
     pub notifications: Vec<NotificationEntry>,
