@@ -1,5 +1,5 @@
-//! What needs a person's attention, the most urgent first. Takes an overview of the journal and the
-//! result of its verification; returns sentences, with a remedy where there is one.
+//! Lists what needs a person's attention, the most urgent first. Takes an overview of the journal
+//! and the result of its verification. Returns sentences, some of them with a remedy.
 
 use jiff::SignedDuration;
 
@@ -11,12 +11,12 @@ use super::evidence::{Evidence, Seals};
 use super::table::{Note, Tone};
 use super::texts::Texts;
 
-/// Maximum number of sentences. One more says how many were left out.
+/// Maximum number of sentences. If there are more, a last sentence says how many were left out.
 const MAX_NOTES: usize = 50;
-/// How long a failure needs attention, and how far ahead an expiry is announced.
+/// How long a failure needs attention. Also how far in advance an expiry is announced.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long recorded differences need attention. While they persist, a new record is written once a
-/// day.
+/// How long recorded differences need attention. While the differences persist, they are recorded
+/// again once a day.
 const DRIFT_IS_PRESENT: SignedDuration = SignedDuration::from_hours(48);
 
 pub(super) fn notes(

@@ -1,4 +1,4 @@
-//! Counts decisions by week, source and policy. Takes requests; returns a table.
+//! The table that counts decisions by week, source and policy.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ struct Count {
     denied: i64,
 }
 
-/// Counts the requests by the week of their approval, by source, and by each policy that determined
-/// their latest decision. A week is named by its Monday.
+/// Counts the requests by the week of their approval, by source, and by the policies that
+/// determined their latest decision. The table shows a week as the date of its Monday.
 pub(super) fn table(texts: Texts, requests: &[RequestEntry]) -> Table {
     let rows = counted(texts, requests);
     let rows = rows

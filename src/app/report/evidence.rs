@@ -1,5 +1,5 @@
-//! Verifies that the journal is unaltered. Takes a journal, and the public key of its seals if
-//! there is one; returns the result as sentences for the page.
+//! Verifies that the journal was not altered. Takes a journal, and the public key of its seals if
+//! there is one. Returns the result as sentences for the page.
 
 use crate::journal::log::VerifierKey;
 use crate::journal::{self, Journal, JournalError};
@@ -7,7 +7,7 @@ use crate::journal::{self, Journal, JournalError};
 use super::table::{Note, Tone};
 use super::texts::Texts;
 
-/// Maximum number of findings that the page lists. The page states how many there are in all.
+/// Maximum number of findings that the page lists. The page also states the total number.
 const MAX_FINDINGS: usize = 100;
 
 /// How much of the journal a report verifies.
@@ -19,13 +19,12 @@ pub enum Depth {
     Seals,
 }
 
-/// What is known of the seals.
+/// The state of the seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seals {
     Verified,
-    /// There are seals, but no key to verify them.
+    /// There are seals, but there is no key to verify them.
     NoKey,
-    /// There are no seals.
     Absent,
 }
 
@@ -37,11 +36,12 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Verifies the journal. Without a key it does not verify the seals, and with [`Depth::Seals`]
-    /// it then verifies nothing.
+    /// Verifies the journal. Without a key, the seals are not verified. Without a key and with
+    /// [`Depth::Seals`], nothing is verified.
     ///
     /// # Errors
-    /// The store failed. Damaged records are no error: the result lists them.
+    /// Returns an error if the store failed. Damaged records are not an error: the result lists
+    /// them.
     pub(super) async fn of(
         journal: &Journal,
         key: Option<&VerifierKey>,

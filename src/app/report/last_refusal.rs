@@ -1,6 +1,5 @@
-//! The last failure of this process to publish the report. Takes the place, the reason and the
-//! time; says whether a sweep must wait before it tries that place again. The pause matters because
-//! each attempt may read the whole journal.
+//! Stores the last failure of this process to publish the report, so that sweeps skip the same
+//! location for [`PAUSE`]. The pause is needed because each attempt may read the whole journal.
 
 use std::time::Duration;
 
@@ -9,14 +8,14 @@ use tokio::sync::Mutex;
 use crate::domain::Timestamp;
 use crate::journal::FilePlace;
 
-/// How long sweeps wait before they try a place again.
+/// How long sweeps wait after a failure before they publish to the same location again.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
-/// The last failure; `None` after a success.
+/// The last failure. `None` after a success.
 #[derive(Debug, Default)]
 pub(in super::super) struct LastRefusal(pub(super) Mutex<Option<Refusal>>);
 
-/// A failure to publish at one place.
+/// A failure to publish the report to one location.
 #[derive(Debug)]
 pub(super) struct Refusal {
     to: FilePlace,
@@ -38,8 +37,8 @@ impl Refusal {
         }
     }
 
-    /// Whether sweeps must still wait before they try the place. A refusal with a future date comes
-    /// from a wrong clock and is ignored.
+    /// Whether sweeps must still wait before they publish to `to` again. A failure with a future
+    /// time comes from a wrong clock and is ignored.
     pub(super) fn holds(&self, to: &FilePlace, now: Timestamp) -> bool {
         let age = now.duration_since(self.at);
         self.to == *to && !age.is_negative() && age.unsigned_abs() < PAUSE

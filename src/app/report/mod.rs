@@ -1,6 +1,5 @@
-//! The report: the whole journal as one HTML page for people, with what needs attention first.
-//! Takes a journal; returns a page that loads nothing from elsewhere. `templates/` has its HTML,
-//! style and script.
+//! The report shows the whole journal on one HTML page for people, with what needs attention first.
+//! The page loads nothing from elsewhere. Its HTML, style and script are in `templates/`.
 
 mod attention;
 mod decisions;

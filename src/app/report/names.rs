@@ -1,5 +1,5 @@
-//! The names of states, actions, outcomes and differences on the page. In English they are the
-//! names that commands print, in Chinese their translations.
+//! The names of states, actions, outcomes and differences on the page. The English page uses the
+//! names that commands print, and the Chinese page uses their translations.
 
 use crate::domain::{Action, Difference, Item, Language, NoticeKind};
 use crate::journal::Standing;
@@ -7,8 +7,8 @@ use crate::journal::Standing;
 use super::super::reader::{NotificationStatus, RequestState};
 use super::texts::Texts;
 
-/// Defines a method that names each variant: in English with the type's own method, in Chinese with
-/// the text given here.
+/// Defines a method that returns the name of each variant. The English name comes from the type's
+/// own method, and the Chinese name is given here.
 macro_rules! names {
     ($($name:ident($type:ident, $english:ident): $($variant:ident = $chinese:literal),+;)+) => {
         impl Texts {

@@ -1,5 +1,5 @@
-//! The page: its content, which the template renders. Takes an overview of the journal and the
-//! result of its verification; returns HTML.
+//! The content of the page, which the template renders. Built from an overview of the journal and
+//! the result of its verification.
 
 use askama::Template;
 use base64::Engine as _;
@@ -65,7 +65,8 @@ impl Report {
     /// Reads and verifies the journal of `reader`.
     ///
     /// # Errors
-    /// The journal's store failed. Damaged streams are no error: the report lists them.
+    /// Returns an error if the journal's store failed. Damaged streams are not an error: the report
+    /// lists them.
     pub async fn compile(
         reader: JournalReader<'_>,
         key: Option<&VerifierKey>,
@@ -113,12 +114,12 @@ impl Report {
         }
     }
 
-    /// Whether the whole journal could be read and the verification has no finding.
+    /// Whether the whole journal could be read and its verification found nothing wrong.
     pub fn is_clean(&self) -> bool {
         self.findings == 0 && self.unreadable.is_empty()
     }
 
-    /// Whether a share of the journal is overdue.
+    /// Whether a share is overdue.
     pub fn has_overdue(&self) -> bool {
         self.overdue > 0
     }

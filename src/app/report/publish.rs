@@ -1,5 +1,5 @@
-//! Publishes the report at the configured place, after a sweep, if the published page is too old.
-//! Takes `[report]` and the journal; writes the page, or returns the reason for the failure.
+//! Publishes the report after a sweep, if the published page is too old. The page is written to the
+//! location that `[report]` names.
 
 use jiff::SignedDuration;
 
@@ -12,8 +12,8 @@ use super::Report;
 use super::last_refusal::Refusal;
 
 impl App {
-    /// Publishes the report if it is due. Returns the reason if this fails. For an hour after a
-    /// failure it returns that reason without another attempt.
+    /// Publishes the report if the published page is too old. Returns the reason if this fails. For
+    /// an hour after a failure, returns the same reason again without another attempt.
     pub(in super::super) async fn publish_report_when_due(
         &self,
         deadline: Deadline,
@@ -56,7 +56,7 @@ impl App {
     ) -> Result<(), JournalError> {
         let written = report.to.written_at(access).await?;
         let age = written.map(|at| self.now().duration_since(at));
-        // A page with a future date comes from a wrong clock; it must not stop later publications.
+        // A page with a future time comes from a wrong clock, and must not prevent publications.
         let fresh = |age: SignedDuration| !age.is_negative() && age.unsigned_abs() < report.every;
         if age.is_some_and(fresh) {
             return Ok(());

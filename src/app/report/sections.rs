@@ -1,4 +1,4 @@
-//! The tables of the page. Takes an overview of the journal; returns their rows.
+//! Builds the tables of the page from an overview of the journal.
 
 use crate::domain::{Refused, Timestamp};
 use crate::journal::Standing;
@@ -12,9 +12,9 @@ use super::table::{Cell, Part, Row, Table, Text, Tone};
 use super::texts::Texts;
 use super::timeline::Window;
 
-/// Maximum number of accounts that a cell names. The search finds the others too.
+/// Maximum number of accounts that a cell shows. The page's search also finds the others.
 const MAX_ACCOUNTS: usize = 4;
-/// The sort key of a grant without an expiry, which puts it behind every other.
+/// The sort key of a grant without an expiry, which sorts it after all others.
 const NO_END: &str = "9999";
 
 /// Returns the tables, in the order of the page.
@@ -106,7 +106,7 @@ fn refusals(texts: Texts, overview: &Overview) -> Table {
 
 fn denial(texts: Texts, request: &RequestEntry) -> Row {
     let mut why = Cell::default();
-    // Name each reason once: most accounts of a request are refused for one reason.
+    // Show each reason once, because many accounts may have been refused for the same reason.
     let mut said: Vec<&str> = Vec::new();
     for Refused { why: reason, .. } in &request.answer.refused {
         if !said.contains(&reason.as_str()) {
@@ -260,7 +260,8 @@ fn requests(texts: Texts, requests: &[RequestEntry]) -> Table {
     Table::new(texts, ("requests", texts.requests()), columns, rows)
 }
 
-/// Returns a request's identity, and its ticket if it differs from the id.
+/// Returns a cell with a request's identity. If the request's ticket differs from its id, the cell
+/// also shows the ticket.
 fn named(request: &RequestEntry) -> Cell {
     let ticket = request.ticket.as_deref().unwrap_or_default();
     let cell = Cell::from(request.identity.as_str());

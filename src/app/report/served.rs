@@ -1,6 +1,5 @@
-//! The page that a server shows or a sweep publishes. Takes the reader's token and the journal;
-//! returns the page. Makes a new page only if the last one is older than a minute, because each one
-//! reads the whole journal.
+//! Returns the page that a server shows or a sweep publishes. A page is used again for a minute,
+//! because compiling a new one reads the whole journal.
 
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ pub enum ReportReply {
     Unauthorised,
     /// No token is configured, so this server does not show the report.
     Off,
-    /// The journal could not be read, or not in time; the log has the reason.
+    /// The journal could not be read, or could not be read in time. The reason is in the log.
     NotNow,
 }
 
@@ -50,7 +49,7 @@ impl App {
         }
     }
 
-    /// Returns the page, at most a minute old.
+    /// Returns a page that is at most a minute old.
     pub(super) async fn fresh_report(&self) -> Result<String, JournalError> {
         let make = async |_| Ok(Box::pin(self.compile_report()).await?.html());
         self.last_report
@@ -58,8 +57,8 @@ impl App {
             .await
     }
 
-    /// Compiles the report of this application's journal. Verifies the sealed records if it has the
-    /// seal's key, but never the requests' files.
+    /// Compiles the report of this application's journal. If the application has the seal's key,
+    /// the log's segments are verified. The files of the requests are not verified.
     async fn compile_report(&self) -> Result<Report, JournalError> {
         let signer = signer(self.config())?;
         let key = signer.as_ref().map(|signer| signer.verifier());

@@ -1,10 +1,10 @@
-//! The parts of the page that the template renders: notes, tables, rows, cells, bars. Values only.
+//! The parts of the page that the template renders: notes, tables, rows, cells and bars.
 
 use crate::domain::visible;
 
 use super::texts::Texts;
 
-/// Maximum number of rows of a table. The page states how many there are in all.
+/// Maximum number of rows of a table. The page also states the total number.
 pub(super) const MAX_ROWS: usize = 1_000;
 
 /// A text with its invisible characters made visible. The template escapes it for HTML.
@@ -18,8 +18,8 @@ impl<T: AsRef<str>> From<T> for Text {
 }
 
 impl Text {
-    /// Splits the text at its backticks. Returns the pieces in order, each with whether it is code.
-    /// An unpaired backtick makes the whole text one piece.
+    /// Splits the text at its backticks. Returns the pieces in order, each with a flag that is true
+    /// if the piece is code. If a backtick is unpaired, the whole text is one piece without code.
     pub(super) fn pieces(&self) -> Vec<(bool, &str)> {
         let pieces: Vec<&str> = self.0.split('`').collect();
         if pieces.len().is_multiple_of(2) {
@@ -44,7 +44,7 @@ pub(super) enum Tone {
     #[default]
     Plain,
     Good,
-    /// Unfinished, or to be looked at soon.
+    /// Unfinished, or needs a look soon.
     Open,
     /// Wrong: a person must act.
     Bad,
@@ -72,7 +72,8 @@ fn shell_quoted(text: &str) -> String {
 pub(super) struct Note {
     pub(super) tone: Tone,
     pub(super) text: Text,
-    /// A command that corrects the problem, to copy into a shell. It begins the remedy's sentence.
+    /// A command that corrects the problem, to copy into a shell. The page shows the command before
+    /// `remedy`, as the beginning of the same sentence.
     pub(super) command: Option<Text>,
     pub(super) remedy: Option<Text>,
 }
@@ -87,7 +88,8 @@ impl Note {
         }
     }
 
-    /// Adds `command` with the request's id, which is quoted because the sender chose it.
+    /// Adds `command` with `request` as its argument. `request` is quoted for the shell, because
+    /// the sender chose its text.
     pub(super) fn with_command(self, command: &str, request: &str) -> Self {
         let command = format!("{command} {}", shell_quoted(request));
         Self {
@@ -113,7 +115,7 @@ pub(super) struct Table {
     pub(super) columns: Vec<&'static str>,
     /// The first [`MAX_ROWS`] rows.
     pub(super) rows: Vec<Row>,
-    /// The number of rows, as shown beside the heading.
+    /// The number of rows in the form that the heading shows.
     pub(super) count: String,
 }
 
@@ -147,18 +149,18 @@ impl Table {
     }
 }
 
-/// A row, with the source and the state by which the page filters it.
+/// A row. The page filters rows by `source` and `state`.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) source: Text,
     pub(super) state: &'static str,
-    /// Words that the search also finds, though no cell shows them.
+    /// Words that the page's search finds although no cell shows them.
     pub(super) search_words: Text,
     pub(super) cells: Vec<Cell>,
 }
 
 impl Row {
-    /// Makes a row of the request `source/id`.
+    /// Builds a row about a request, which is given as `source/id`.
     pub(super) fn of(request: &str, cells: Vec<Cell>) -> Self {
         let source = request.split_once('/').map_or("", |(source, _)| source);
         Self {
@@ -175,7 +177,7 @@ impl Row {
 
 #[derive(Debug, Default)]
 pub(super) struct Cell {
-    /// The text by which the column is sorted; `None` to sort by the cell's own text.
+    /// The text by which the column is sorted. If `None`, the cell's own text is used.
     pub(super) key: Option<String>,
     pub(super) parts: Vec<Part>,
 }
@@ -234,7 +236,8 @@ impl From<&str> for Cell {
     }
 }
 
-/// A bar of a thousand units. On the timeline it has a mark at the present instant, `now`.
+/// A bar that is a thousand units long. On the timeline, the bar has a mark at the current time,
+/// `now`.
 #[derive(Debug)]
 pub(super) struct Bar {
     pub(super) spans: Vec<Span>,

@@ -1,5 +1,5 @@
-//! The texts of the page, each in English and Chinese side by side. Takes values; returns text with
-//! code between backticks. Texts from the journal are shown as they were recorded, untranslated.
+//! The texts of the page, in English and Chinese side by side. In the texts, code is between
+//! backticks. Texts from the journal are not here: the page shows them as they were recorded.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use crate::domain::Language;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Texts(pub(super) Language);
 
-/// Defines texts without values. `$all` lists them.
+/// Defines texts without values. For the tests, the constant `$all` lists the texts.
 macro_rules! labels {
     ($all:ident: $($name:ident: $english:literal | $chinese:literal;)+) => {
         #[cfg(test)]
@@ -26,7 +26,7 @@ macro_rules! labels {
     };
 }
 
-/// Defines texts with values. `$all` lists them.
+/// Defines texts with values. For the tests, the constant `$all` lists the texts.
 macro_rules! sentences {
     ($all:ident: $($name:ident($($value:ident),+): $english:literal | $chinese:literal;)+) => {
         #[cfg(test)]
@@ -43,7 +43,7 @@ macro_rules! sentences {
     };
 }
 
-// The frame of the page. The script replaces {shown} and {all}.
+// The frame of the page. The page's script replaces {shown} and {all}.
 labels! {
     FRAME:
     page: "Image shares" | "镜像共享";
@@ -114,7 +114,7 @@ labels! {
     why: "Why" | "原因";
 }
 
-// Cells, and sentences above tables.
+// Texts in cells, and sentences above tables.
 labels! {
     CELLS:
     no_end: "no end" | "无到期时间";
@@ -141,7 +141,7 @@ sentences! {
     and_more(some, more): "{some} and {more} more" | "{some} 等，另有 {more} 个";
 }
 
-// What needs attention. A remedy that begins with a verb is shown after a command.
+// What needs attention. If a remedy begins with a verb, the page shows a command before it.
 labels! {
     REMEDIES:
     sweep_says_why: "`sharehook sweep` revokes it, or says why it cannot; correct that, and sweep again." | "`sharehook sweep` 会收回这次共享，或说明无法收回的原因；排除原因后再运行一次。";
@@ -209,10 +209,11 @@ mod tests {
 
     use super::*;
 
-    /// Names that a Chinese text keeps in Latin letters.
+    /// Names that the Chinese texts keep in Latin letters.
     const NAMES: [&str; 4] = ["UTC", "Lighthouse", "sweep", "docs/evidence.md"];
 
-    /// Splits a text at `marks`. Returns the pieces between two marks, and the rest joined.
+    /// Splits a text at `marks`. Returns the pieces between pairs of marks, and the rest of the
+    /// text joined together.
     fn pieces<'a>(text: &'a str, marks: &[char]) -> (BTreeSet<&'a str>, String) {
         let all: Vec<&str> = text.split(marks).collect();
         let inside = all.iter().copied().skip(1).step_by(2).collect();

@@ -1,5 +1,4 @@
-//! The timeline of the grants. Takes their beginnings and expiries; returns a window of time, and
-//! the bar of each grant in it.
+//! The timeline of the grants: the window of time that it shows, and the bar of each grant.
 
 use jiff::SignedDuration;
 
@@ -8,16 +7,16 @@ use crate::domain::Timestamp;
 use super::super::reader::GrantEntry;
 use super::table::{Bar, Span, Tone};
 
-/// The fewest and the most days that the window shows on each side of the present instant. Longer
-/// grants are cut off there, so that one old grant does not make the others invisible.
+/// The minimum and maximum number of days that the window shows before and after the current time.
+/// The bars of longer grants are cut off, so that one old grant does not make the others invisible.
 const MIN_DAYS: i64 = 7;
 const MAX_DAYS: i64 = 180;
-/// The length of the whole timeline; the unit of every span.
+/// The length of the whole timeline, in the units in which spans are measured.
 const UNITS: i64 = 1_000;
-/// The least length of a span; a shorter one would be invisible.
+/// The minimum length of a span. A shorter span would be invisible.
 const MIN_LENGTH: i64 = 6;
 
-/// A window of time around the present instant.
+/// A window of time around the current time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) from: Timestamp,
@@ -40,8 +39,8 @@ impl Window {
         }
     }
 
-    /// Returns the bar of a grant: the time that has passed, the time that remains, and the time
-    /// since its expiry, in which it is overdue or covered.
+    /// Returns the bar of a grant. Its spans are the time that has passed, the time that remains,
+    /// and the time since the grant expired.
     pub(super) fn bar(&self, since: Timestamp, until: Option<Timestamp>) -> Bar {
         let end = until.map_or(UNITS, |until| self.place(until));
         let (begin, now) = (self.place(since), self.place(self.now));
