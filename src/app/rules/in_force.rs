@@ -1,5 +1,5 @@
-//! Stores which rules are in force, and when their secrets were read. In: prepared rules. Out:
-//! these rules, until `reload` replaces them.
+//! Stores the rules that are in force, and when their secrets were last read. `reload` replaces
+//! these rules.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,8 +15,8 @@ use super::prepared::Prepared;
 
 /// The age at which secrets are read again.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// A signature that matches no secret causes a new reading of the secrets. This is the minimum
-/// pause between two such readings, because anyone can send such a signature.
+/// If a signature matches no secret, the secrets are read again. This is the minimum time between
+/// two such readings. It is needed because anyone can send a signature that matches no secret.
 const MISMATCH_PAUSE: Duration = Duration::from_secs(10);
 
 pub(in crate::app) struct InForce {
@@ -29,7 +29,7 @@ pub(in crate::app) struct InForce {
     pub(super) readings: Readings,
 }
 
-/// The files that are being read, also those whose reader no longer waits for them.
+/// The files that are being read, including those whose reader no longer waits for them.
 #[derive(Clone, Default)]
 pub(super) struct Readings(Arc<Mutex<BTreeSet<SecretRef>>>);
 
@@ -40,8 +40,8 @@ pub(super) struct Reading {
 }
 
 impl Readings {
-    /// Marks a file as being read. `None` if an earlier reading of it has not ended: each would
-    /// block one more thread.
+    /// Marks a file as being read. Returns `None` if an earlier reading of the file has not ended.
+    /// If the file system hangs, each further reading would block another thread.
     pub(super) fn begin(&self, file: &SecretRef) -> Option<Reading> {
         let is_new = self.0.lock().insert(file.clone());
         is_new.then(|| Reading {
@@ -50,7 +50,8 @@ impl Readings {
         })
     }
 
-    /// Lets each file be read again, for example after a dead file system was replaced.
+    /// Forgets all readings, so that every file can be read again. For example, this is needed
+    /// after a hanging file system was replaced.
     pub(super) fn forget(&self) {
         self.0.lock().clear();
     }
@@ -92,8 +93,8 @@ impl InForce {
 }
 
 impl Read {
-    /// Whether the secrets are so old that they must be read again. Returns true to only one caller
-    /// within `MAX_AGE`.
+    /// Returns whether the secrets are so old that they must be read again. Within `MAX_AGE`, only
+    /// one caller gets true.
     pub(super) fn is_old(&mut self, now: Instant) -> bool {
         let old = now.duration_since(self.at) >= MAX_AGE;
         if old {
@@ -102,8 +103,8 @@ impl Read {
         old
     }
 
-    /// Whether the secrets may be read again after a signature matched none. Returns true to only
-    /// one caller within `MISMATCH_PAUSE`.
+    /// Returns whether the secrets may be read again after a signature matched none of them. Within
+    /// `MISMATCH_PAUSE`, only one caller gets true.
     pub(super) fn may_reread(&mut self, now: Instant) -> bool {
         let last = self.for_mismatch;
         let may = last.is_none_or(|last| now.duration_since(last) >= MISMATCH_PAUSE);
@@ -116,7 +117,7 @@ impl Read {
 
 impl fmt::Debug for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The variables hold secrets.
+        // Omit the fields, because the variables contain secrets.
         f.debug_struct("InForce").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The rules in force: configuration, maps, policies and secrets. Compiles them, and replaces them
+//! Compiles the rules, which are the configuration, maps, policies and secrets, and replaces them
 //! when they are read again.
 
 mod in_force;

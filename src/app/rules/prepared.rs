@@ -1,5 +1,5 @@
-//! Compiles the verifiers, maps and policies of a configuration before anything is opened. In: a
-//! [`Config`]. Out: [`Prepared`], or every problem with its place.
+//! Compiles the verifiers, maps and policies of a [`Config`] before anything is opened. Returns
+//! [`Prepared`], or all problems with their locations.
 
 mod approver_origin;
 mod parts;
@@ -23,9 +23,9 @@ pub struct Prepared {
     intakes: BTreeMap<SourceName, Intake>,
     pub(in crate::app) policies: Arc<PolicySet>,
     pub(in crate::app) targets: BTreeMap<NotifyName, Target>,
-    /// Which target gets which notifications.
+    /// Decides which target gets which notifications.
     pub(in crate::app) notice_rules: NoticeRules,
-    /// For dry runs: the answer shows the plan, and nothing is written or changed.
+    /// Whether this is a dry run: the answer shows the plan, and nothing is written or changed.
     pub(in crate::app) plan_only: bool,
     pub(in crate::app) patience: Patience,
 }
@@ -37,7 +37,7 @@ impl Prepared {
         Self::assemble(config, parts)
     }
 
-    /// Returns these rules with the secrets of `config`. Does not read the policies again.
+    /// Returns these rules with the secrets of `config`. The policies are not read again.
     pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
         let parts = Parts::compile(&config, PolicyOrigin::Loaded(Arc::clone(&self.policies)));
         Ok(Self::assemble(config, parts)?.with_mode_of(self))
@@ -52,7 +52,7 @@ impl Prepared {
         }
     }
 
-    /// Combines the parts of `config`, if they have no problem.
+    /// Combines `config` with its compiled parts. Fails if the parts have problems.
     pub(in crate::app) fn assemble(config: Config, parts: Parts) -> Result<Self, Problems> {
         match parts.policies {
             Some(policies) if parts.problems.is_empty() => Ok(Self {
@@ -69,8 +69,8 @@ impl Prepared {
     }
 
     /// Returns these rules for dry runs: the answer shows the plan, and nothing is written, sent or
-    /// changed. Removes the seal, the targets of notifications and the published report. The
-    /// journal remains, but [`Prepared::open`] opens it only to read.
+    /// changed. The seal, the notification targets and the published report are removed. The
+    /// journal stays configured, but [`Prepared::open`] opens it only for reading.
     #[must_use]
     pub fn planning(mut self) -> Self {
         self.config.seal = None;
@@ -84,7 +84,7 @@ impl Prepared {
         }
     }
 
-    /// Returns these rules with other waits, for tests and benchmarks.
+    /// Replaces the patience of these rules. Used by tests and benchmarks to wait less.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
@@ -95,7 +95,8 @@ impl Prepared {
         &self.config
     }
 
-    /// The digest of the loaded policies, which the record of every decision under them names.
+    /// The digest of the loaded policies. The record of a decision contains the digest of the
+    /// policies that decided.
     pub fn policy_digest(&self) -> &str {
         self.policies.digest()
     }
@@ -105,7 +106,7 @@ impl Prepared {
         self.policies.ids()
     }
 
-    /// Whether both have the same policies and entities.
+    /// Whether `other` has the same policies and entities.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.policies.agrees_with(&other.policies)
     }
@@ -127,7 +128,8 @@ impl Prepared {
             .map(|intake| intake.facts.name.clone())
     }
 
-    /// The source that authenticates CloudEvents whose `source` attribute is `event_source`.
+    /// Returns the source that authenticates CloudEvents whose `source` attribute is
+    /// `event_source`.
     pub(in crate::app) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
         let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
         self.intakes
@@ -136,7 +138,7 @@ impl Prepared {
             .map(|intake| intake.facts.name.clone())
     }
 
-    /// The sources that accept CloudEvents.
+    /// Returns the sources that accept CloudEvents.
     pub(in crate::app) fn event_sources(&self) -> Vec<SourceName> {
         let takes = self
             .intakes

@@ -1,6 +1,7 @@
-//! Replaces the rules in force: configuration, maps, policies and secrets. In: a signal, or secrets
-//! whose values have changed. Out: new rules, or why the current ones stay in force. A delivery
-//! keeps the rules under which it was verified. What a process opens once is not opened again.
+//! Replaces the rules in force: all of them after a signal, or only the secrets if their values
+//! have changed. If the new rules have problems, the current rules stay in force. A delivery keeps
+//! the rules under which it was verified. What the process opens once at its start, such as the
+//! journal, is not opened again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,9 +19,9 @@ use crate::telemetry::Metric;
 use super::prepared::Prepared;
 use super::secrets::{fetch_secrets, fetch_secrets_by};
 
-/// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
-/// for another reading. [`App::reload`] has no limit. A delivery that only waits for another one's
-/// reading waits twice as long.
+/// Time limit for reading the secrets again while a delivery or a sweep waits, including the time
+/// that it waits for another reading to end. [`App::reload`] has no such limit. A delivery that
+/// only waits until another delivery has read the secrets waits up to twice this time.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
@@ -33,8 +34,9 @@ impl App {
         Arc::new(self.under(prepared))
     }
 
-    /// As [`App::in_force`], but reads old secrets again first. Servers and functions call it
-    /// before each delivery and sweep, because a function's host runs no task between them.
+    /// Like [`App::in_force`], but first reads the secrets again if they are old. Servers and
+    /// functions call this before each delivery and sweep. A background task could not do it,
+    /// because the host of a function runs no task between deliveries.
     pub async fn now_in_force(self: &Arc<Self>) -> Arc<Self> {
         if self.rules.prepared().config().has_changing_secrets()
             && self.rules.read.lock().is_old(Instant::now())
@@ -44,16 +46,16 @@ impl App {
         self.in_force()
     }
 
-    /// Reads the secrets again after a signature matched none, at most once in ten seconds, or waits
-    /// for a reading that another delivery has begun. Returns the application under the rules in
-    /// force; `None` if this application has them already.
+    /// Called after a signature matched no secret. Reads the secrets again, at most once in ten
+    /// seconds, or waits for a reading that another delivery has begun. Returns the application
+    /// under the rules in force, or `None` if this application already has these rules.
     pub(in crate::app) async fn with_reloaded_secrets(&self) -> Option<Self> {
         if self.rules.prepared().config().has_changing_secrets() {
             if self.rules.read.lock().may_reread(Instant::now()) {
                 Box::pin(self.read_secrets_again()).await;
             } else {
-                // Another delivery may be reading the secrets just now: wait until it has done so,
-                // and has prepared the rules with them.
+                // Another delivery may be reading the secrets now. Wait until it has put the rules
+                // with these secrets in force.
                 let longest = READ_WITHIN.saturating_mul(2);
                 drop(timeout(longest, self.rules.replacing.lock()).await);
             }
@@ -63,12 +65,13 @@ impl App {
         (!same).then(|| self.under(prepared))
     }
 
-    /// Reads configuration, maps, policies and secrets again and puts them in force, for all
-    /// deliveries that begin later. Later calls look the credentials for the cloud up again.
+    /// Reads configuration, maps, policies and secrets again and puts them in force for all
+    /// deliveries that begin later. The credentials for the cloud are looked up again for later
+    /// calls.
     ///
     /// # Errors
-    /// The problems of the new configuration, maps, policies and secrets, or the changed settings
-    /// that need a restart. The current rules stay in force.
+    /// Returns the problems of the new configuration, maps, policies and secrets, or the changed
+    /// settings that need a restart. The current rules then stay in force.
     pub async fn reload(&self) -> Result<(), Problems> {
         let _replacing = self.rules.replacing.lock().await;
         let present = self.rules.prepared();
@@ -100,7 +103,7 @@ impl App {
     /// Reads the secrets again. A secret that cannot be read or used keeps its last value.
     async fn read_secrets_again(&self) {
         let by = Instant::now() + READ_WITHIN;
-        // A reload may hold the lock for longer.
+        // A reload may hold the lock longer than `READ_WITHIN`.
         let Ok(_replacing) = timeout_at(by, self.rules.replacing.lock()).await else {
             self.metrics.count(Metric::SecretReadFailures, &[]);
             tracing::warn!(
@@ -122,8 +125,9 @@ impl App {
         self.rules.put(present);
     }
 
-    /// Returns the rules with the changed secrets of a group. `None` if none has changed. Also if
-    /// one cannot be read or used: the halves of a key are of use only together.
+    /// Returns the rules with the changed secrets of a group, for example the two halves of a key.
+    /// Returns `None` if no secret of the group has changed. Also returns `None` if a secret cannot
+    /// be read or used, because the halves of a key can only be used together.
     async fn with_renewed(&self, present: &Prepared, group: Vec<Renewal>) -> Option<Prepared> {
         let keeps = |reference: &SecretRef, why: &str| {
             self.metrics.count(Metric::SecretReadFailures, &[]);
@@ -164,8 +168,8 @@ impl App {
         renewed.ok()
     }
 
-    /// Reads each secret that can change, all at the same time. One that cannot be read until `by`
-    /// is an error of its own.
+    /// Reads all secrets that can change, at the same time. If a secret cannot be read until `by`,
+    /// its result is an error and the other secrets are not affected.
     async fn secrets_now(&self, present: &Arc<Prepared>, by: Instant) -> Vec<Renewal> {
         let config = present.config();
         let changing = config.changing_secrets().cloned();
@@ -178,7 +182,7 @@ impl App {
                 return (file, read);
             };
             let (prepared, reference) = (Arc::clone(present), file.clone());
-            // In a blocking task, because the file may lie on a network.
+            // Use a blocking task, because the file may be on a network file system.
             let read = tokio::task::spawn_blocking(move || {
                 let _reading = reading;
                 let none = AwsSecrets::new();

@@ -1,6 +1,6 @@
-//! Names the version of a secret for records and logs: as its store names it, else by a fingerprint
-//! under a key that only this deployment has. In: a secret. Out: text with which a reader of the
-//! journal cannot test guesses of the secret.
+//! Names the version of a secret for records and logs. This is the version that the secret's store
+//! names, otherwise a fingerprint under a key that only this deployment has. Because of the key, a
+//! reader of the journal cannot use the fingerprint to test guesses of the secret.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 
@@ -9,15 +9,15 @@ use crate::app::sweeps::signer_or_new;
 use crate::config::Secret;
 use crate::inbound::{Proof, VerifiedDelivery};
 
-/// The text that the seal's key signs to make the key of fingerprints. No checkpoint of the log has
-/// this text.
+/// The text whose signature by the seal's key is the key for fingerprints. No checkpoint of the log
+/// has this text.
 const KEY_TEXT: &str = "sharehook fingerprints of secrets, version 1\n";
-/// Hex digits of a fingerprint.
+/// Number of hex digits of a fingerprint.
 const DIGITS: usize = 16;
 
 impl App {
-    /// Names what authenticated a delivery, for its record: a secret's reference with the version,
-    /// or the fingerprint of a certificate.
+    /// Returns, for the delivery's record, what authenticated the delivery. This is the reference
+    /// and the version of a secret, or the fingerprint of a certificate.
     pub(in crate::app) async fn proof_of(&self, delivery: &VerifiedDelivery) -> Option<String> {
         let index = match delivery.proof()? {
             Proof::Certificate(fingerprint) => return Some(fingerprint.clone()),
@@ -32,13 +32,14 @@ impl App {
         })
     }
 
-    /// The version of a secret. `None` if its store names none and the seal's key cannot be used.
+    /// Returns the version of a secret. Returns `None` if the secret's store names no version and
+    /// the seal's key cannot be used.
     pub(super) async fn version_of(&self, secret: &Secret) -> Option<String> {
         if let Some(version) = &secret.version {
             return Some(version.clone());
         }
         let make = async || {
-            // Ignore the error: sealing reports a key that cannot be used.
+            // Ignore the error, because sealing also reports a key that cannot be used.
             let signer = signer_or_new(self.config(), &self.journal)
                 .await
                 .map_err(drop)?;

@@ -1,6 +1,7 @@
-//! Fetches secrets in AWS through the AWS Parameters and Secrets Lambda Extension, with one local
-//! request each: before the configuration is read, and when its secrets are read again.
-//! In: the configuration's text and the variables. Out: each secret, or why it is missing. Source:
+//! Fetches secrets from AWS through the AWS Parameters and Secrets Lambda Extension, with one local
+//! request for each secret. This happens before the configuration is read, and when its secrets are
+//! read again. Takes the configuration's text and the environment variables. Returns each secret,
+//! or why it is missing. Source:
 //! docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +21,11 @@ const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
 const PORT_VARIABLE: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
 const PORT: &str = "2773";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest wait for the extension, which starts beside this program.
+/// How long to wait until the extension is ready. It starts at the same time as this program.
 const READY_WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Fetches every secret in AWS that the configuration names, each once and all at the same time.
+/// Fetches all secrets in AWS that the configuration names, at the same time and each once.
 pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
     let ready_by = Instant::now() + READY_WITHIN;
     fetch_all(aws_secrets(config, vars), vars, ready_by, None).await
@@ -39,10 +40,10 @@ pub async fn fetch_secret(reference: &str, vars: &Vars) -> AwsSecrets {
     fetch_all(wanted, vars, Instant::now() + READY_WITHIN, None).await
 }
 
-/// As [`fetch_secrets`], while the program runs: a secret that is not fetched until `by` is an
-/// error, whatever the others take.
+/// Like [`fetch_secrets`], but with a time limit, for a program that is already running. A secret
+/// that is not fetched until `by` is an error, and the other secrets are not affected.
 pub(super) async fn fetch_secrets_by(config: &str, vars: &Vars, by: Instant) -> AwsSecrets {
-    // The extension is ready long since. If it has stopped, the error is better than a wait.
+    // The extension has been ready for a long time. If it has stopped, fail instead of waiting.
     fetch_all(aws_secrets(config, vars), vars, Instant::now(), Some(by)).await
 }
 
@@ -103,7 +104,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Returns the text, or the field of it that `secret` names.
+    /// Returns the whole text. If `secret` names a field, returns this field of the text.
     fn part(self, secret: &AwsSecret) -> Result<FetchedSecret, FetchError> {
         let Self { text, version } = self;
         let text = match &secret.field {
@@ -152,8 +153,8 @@ impl Extension {
         loop {
             let problem = match client::get(&self.client, &url, &header, REQUEST_TIMEOUT).await {
                 Ok((200, body)) => return read_answer(store, &body),
-                // While it starts, the extension answers 400 with this text. It has no status code
-                // for that.
+                // While the extension starts, it answers with status 400 and this text. It has no
+                // other status code for this case.
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {
                     FetchError::NotReady
                 }
@@ -183,14 +184,14 @@ impl Extension {
     }
 }
 
-/// Takes the secret out of the answer of its store's API.
+/// Reads the secret from the response of its store's API.
 fn read_answer(store: AwsStore, body: &[u8]) -> Result<Answer, FetchError> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| FetchError::BadAnswer)?;
     let (text, version) = match store {
         AwsStore::SecretsManager => ("/SecretString", "/VersionId"),
         AwsStore::ParameterStore => ("/Parameter/Value", "/Parameter/Version"),
     };
-    // One store numbers its versions, the other names them.
+    // Parameter Store numbers the versions, and Secrets Manager names them.
     let version = answer.pointer(version).map(|version| match version {
         Value::String(name) => name.clone(),
         number => number.to_string(),

@@ -1,5 +1,6 @@
-//! Where the approvers of a source come from: the ticket system, the sender, or the operator's own
-//! map. `check` prints it, because a rule about approvers is only as good as their origin.
+//! Determines where the approvers of a source's requests come from: the ticket system, the sender,
+//! or the operator's own map. `check` prints the origin, because a policy about approvers is only
+//! as trustworthy as the origin of their names.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::config::{MapRef, SourceConfig};
 use crate::domain::SourceName;
 use crate::inbound::Replies;
 
-/// A configured source as `check` shows it.
+/// What `check` shows about a configured source.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceSummary {
     /// The name, as in the path `/hooks/{name}`.
@@ -19,7 +20,7 @@ pub struct SourceSummary {
     pub scheme: String,
     pub signed: bool,
     pub approvers: ApproverOrigin,
-    /// The preset of the source's `fetch`, which fetches the instances that its events name.
+    /// The preset of the source's `fetch` setting, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch: Option<&'static str>,
     pub replies: Replies,
@@ -57,8 +58,8 @@ impl fmt::Display for SourceSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApproverOrigin {
-    /// The ticket system names the acting user, in an event that it signs or an instance that is
-    /// fetched from it.
+    /// The ticket system names the user who acted, in an event that it signs or in an instance that
+    /// is fetched from it.
     Recorded,
     /// The sender can write any name into the request.
     Stated,
@@ -69,7 +70,7 @@ pub enum ApproverOrigin {
 impl ApproverOrigin {
     pub(super) fn of(source: &SourceConfig) -> Self {
         match &source.map {
-            // If nothing is fetched, an unsigned event states its own approvers.
+            // If nothing is fetched, the sender of an unsigned event can write any approvers.
             _ if !source.scheme.signed() && source.fetch.is_none() => Self::Stated,
             MapRef::File(..) => Self::OwnMap,
             // These maps take the approvers from a request that the sender wrote.

@@ -1,5 +1,5 @@
-//! Compiles the sources, maps, templates and policies of a configuration, as far as they are valid.
-//! In: a [`Config`]. Out: [`Parts`], with every problem of the rest.
+//! Compiles the valid sources, maps, templates and policies of a [`Config`]. Returns [`Parts`],
+//! which also contains the problems of those that are not valid.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use super::approver_origin::{ApproverOrigin, SourceSummary};
 pub(in crate::app) struct Intake {
     pub(in crate::app) verifier: Verifier,
     pub(in crate::app) map: Map,
-    /// The origins that the source lists in `from` if its scheme is `trusted`, else empty.
+    /// The origins that the source lists in `from` if its scheme is `trusted`, otherwise empty.
     pub(in crate::app) from: Vec<String>,
     pub(in crate::app) handshake: Option<Handshake>,
     pub(in crate::app) replies: ReplyRules,
@@ -57,7 +57,7 @@ pub(in crate::app) struct Parts {
 }
 
 pub(in crate::app) enum PolicyOrigin {
-    /// The policies are loaded already.
+    /// These policies, which are already loaded.
     Loaded(Arc<PolicySet>),
     /// The policy directory. Files that `bundle` has validated are not validated again.
     Directory,
@@ -115,7 +115,7 @@ impl Parts {
     }
 }
 
-/// What policies can know about each source.
+/// Returns the facts about each source that policies can use.
 pub(in crate::app) fn facts(config: &Config) -> Vec<SourceFacts> {
     config.sources.iter().map(facts_of).collect()
 }
@@ -185,8 +185,9 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
     })
 }
 
-/// Refuses an origin or event source that is listed twice: if two sources list it, chance would
-/// choose the one that answers. Also refuses `events` on a trusted source.
+/// Returns a problem for each origin or event source that is listed twice: if two sources listed
+/// it, it would be unclear which of them handles a delivery. Also returns a problem for each
+/// trusted source with `events`.
 fn conflicting_origins(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
@@ -224,8 +225,8 @@ fn conflicting_origins(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// Reads the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`, and the
-/// stamp of the texts that `bundle` has validated.
+/// Reads the files of the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`,
+/// and the stamp that `bundle` writes after it has validated them.
 fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
     let folder = config.policy.as_path();
     let no_folder = |error: std::io::Error| {
@@ -261,7 +262,7 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
             "entities.json" => files.entities = Some(read(&path)?),
             VALIDATED => files.validated = Some(read(&path)?),
             other if other.ends_with(POLICY_END) => files.policies.push((name, read(&path)?)),
-            // A file that is not read would drop a `forbid`.
+            // Fail instead of skipping a policy file, because it may contain a `forbid`.
             _ => {
                 if let Some(path) = unread_policy(&entry) {
                     let problem = "is a policy that is not read".to_owned();
@@ -275,12 +276,15 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
     Ok(files)
 }
 
-/// The end of the names of policy files.
+/// The extension of policy files.
 const POLICY_END: &str = ".cedar";
 
-/// Returns a policy that [`read_policies`] skips: in a folder of the policy directory, or with an
-/// end in upper case. Leaves out what is hidden (Kubernetes keeps the files of a ConfigMap in hidden
-/// folders) and what symbolic links lead to. Looks only one level deep: a large folder may lie there.
+/// Returns the path if `entry` is a policy file that [`read_policies`] would skip because its
+/// extension is in upper case. If `entry` is a folder, returns a policy file in it.
+///
+/// Hidden files and folders are ignored, because Kubernetes keeps the files of a ConfigMap in
+/// hidden folders. Symbolic links to folders are not followed. Only one level of folders is
+/// searched, because a folder may be large.
 fn unread_policy(entry: &fs::DirEntry) -> Option<PathBuf> {
     let skipped = |entry: &fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
