@@ -32,7 +32,8 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
 /// continues without the id.
 const OWNER_TIME: Duration = Duration::from_millis(700);
 
-/// Reads the cloud for a request. Waiting requests with the same [`ReadKey`] share one read.
+/// Reads the cloud for a request. Requests with the same [`ReadKey`] that wait at the same time all
+/// use the result of one read.
 pub(in crate::app) async fn observe(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,

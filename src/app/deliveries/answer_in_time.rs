@@ -64,7 +64,6 @@ impl EarlyAnswer {
         }
     }
 
-    /// Time since the delivery arrived.
     pub(in crate::app) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }

@@ -33,7 +33,7 @@ impl App {
     }
 }
 
-/// Whether the `[[notify]]` comments on the Zendesk tickets of the source.
+/// Whether `notify` writes comments on the Zendesk tickets of `source`.
 fn comments_on(notify: &NotifyConfig, source: &SourceConfig) -> bool {
     let sources = &notify.subscription.sources;
     let of_source = match sources.is_empty() {

@@ -15,7 +15,6 @@ use crate::inbound::{
     Certificate, Delivery, HandshakeReply, Issuers, Refusal, Subscription, VerifiedDelivery,
 };
 
-/// How long a certificate is kept, in seconds.
 const CACHE_SECONDS: i64 = 3600;
 /// Maximum number of certificates to keep. SNS uses fewer at once. When the maximum is reached, all
 /// certificates are dropped.
@@ -27,7 +26,6 @@ const MAX_FETCHES: usize = 4;
 /// stranger can invent addresses of certificates, so a longer queue would delay honest deliveries.
 const MAX_WAITING: usize = 16;
 
-/// The fetched certificates by address.
 #[derive(Debug)]
 pub(in crate::app) struct Certificates {
     client: Client,

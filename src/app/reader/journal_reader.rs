@@ -209,8 +209,8 @@ impl<'a> JournalReader<'a> {
             }
             flaws.extend(batch.flaws.iter().map(ToString::to_string));
             let enough = limit.is_some_and(|limit| entries.len() >= limit);
-            // Only segments are read newest first. Batches of other files are in no such order, so
-            // all of them must be read.
+            // Only segments are read newest first. If `rest_before` is not known, later batches may
+            // contain newer incidents, so they must be read.
             if enough && batch.rest_before.is_some() {
                 break;
             }

@@ -1,5 +1,5 @@
 //! Reads the requests, grants, notifications and incidents of a whole journal at once, for the
-//! report. Takes a journal; returns an [`Overview`].
+//! report.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub struct Overview {
 }
 
 impl JournalReader<'_> {
-    /// Reads the whole journal.
+    /// Reads the whole journal and returns its content.
     pub async fn overview(&self) -> Result<Overview, JournalError> {
         let states = self.newest_states(&RequestFilter::default(), None).await?;
         let incidents = self.incidents(None, |one| Some(one.clone())).await?;

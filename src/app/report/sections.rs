@@ -279,7 +279,6 @@ fn people(texts: Texts, requester: &str, approvers: &[String]) -> Cell {
     }
 }
 
-/// Shortens a long list of accounts.
 fn shortened(texts: Texts, accounts: &[String]) -> String {
     let first: Vec<&str> = (accounts.iter().take(MAX_ACCOUNTS))
         .map(String::as_str)

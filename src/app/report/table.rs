@@ -51,7 +51,6 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// Returns the tone's class in the style sheet.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Plain => "plain",

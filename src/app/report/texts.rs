@@ -5,7 +5,6 @@ use std::fmt::Display;
 
 use crate::domain::Language;
 
-/// The texts of a page in one language.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Texts(pub(super) Language);
 

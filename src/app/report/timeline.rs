@@ -16,7 +16,6 @@ const UNITS: i64 = 1_000;
 /// The minimum length of a span. A shorter span would be invisible.
 const MIN_LENGTH: i64 = 6;
 
-/// A window of time around the current time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) from: Timestamp,
