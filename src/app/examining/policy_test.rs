@@ -152,8 +152,8 @@ impl Prepared {
     }
 }
 
-/// Delivers an event as if the host had authenticated the sender. Used for cases of SNS sources,
-/// because only Amazon SNS itself can sign its messages.
+/// Delivers an event as if the host had authenticated the sender. Used for trusted sources. Also
+/// used for SNS sources, because only Amazon SNS itself can sign its messages.
 fn vouched(
     config: &SourceConfig,
     delivery: Delivery,
