@@ -39,7 +39,8 @@ pub struct FetchConfig {
 /// How the program reads a ticket with one GET request.
 #[derive(Debug, Clone)]
 pub struct TicketFetch {
-    /// The filters that find the ticket's id, and the path of the GET request.
+    /// Which ticket to fetch: two filters, which find the id in the event and in the ticket, and the
+    /// path of the GET request.
     pub rules: TicketRules,
     /// Scheme, host and port of the API.
     pub address: Address,

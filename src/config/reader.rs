@@ -245,8 +245,8 @@ impl Reader<'_> {
         id.zip(key)
     }
 
-    /// Reports a reference to a secret in one of [`TOKEN_VARS`], which are used together with the
-    /// process's key. Otherwise the text of the reference would be sent as the token.
+    /// Reports each of the [`TOKEN_VARS`] whose value is a reference to a secret. These variables are
+    /// used as they are, so the program would send the text of the reference as the token.
     fn refuse_token_references(&mut self) {
         let calls_cloud = match self.secrets {
             SecretValues::Configured(_) => true,

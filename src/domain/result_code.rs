@@ -31,8 +31,8 @@ spelled! {
         /// The cancel left the share in place, because the share was approved later than the
         /// cancel.
         LaterShare = "LaterShare",
-        /// No usable credentials were found. The call was not sent, or the cloud refused its
-        /// credentials.
+        /// No credentials were found, so the call was not sent; or the cloud refused the credentials
+        /// that the call was signed with.
         NoCredentials = "NoCredentials",
         /// The site cannot list the accounts that have a blueprint.
         NoReadApi = "NoReadApi",

@@ -184,8 +184,8 @@ fn instant(
     at.map(Some).ok_or_else(|| Refusal::malformed(what(), why))
 }
 
-/// Checks that `at` is at most `window` seconds before or after `now`. Times further in the future
-/// are refused as well, because a captured request with such a time would stay valid until then.
+/// Checks that `at` is at most `window` seconds before or after `now`. Times in the future are
+/// limited too: a captured request with a later time could be replayed until that time.
 pub(super) fn fresh(
     window: u32,
     at: Timestamp,

@@ -132,8 +132,8 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].item, Item::Account(account(bad)));
             // Halving ten accounts takes at most four levels of two calls. If the shares cannot be
-            // read, further calls are needed to find out which accounts before the bad one were
-            // changed.
+            // read, further calls are needed: some of the accounts in front of the bad one may have
+            // been changed.
             assert!(
                 model.writes <= if readable { 9 } else { 19 },
                 "{} calls",

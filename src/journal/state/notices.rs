@@ -64,9 +64,9 @@ impl State {
         all
     }
 
-    /// Returns when the notice of a coming or missed expiry becomes due. `None` for other
-    /// notifications and for a share without an end. Also `None` for a coming expiry if `rules`
-    /// have no notice period.
+    /// Returns the time at which the notice of a coming or missed expiry becomes due. `None` for
+    /// other notifications and for a share without an end. Also `None` for a coming expiry if
+    /// `rules` have no notice period.
     fn due_by_end(&self, on: NoticeKind, rules: &NoticeRules) -> Option<Timestamp> {
         let end = self.ends_at()?;
         match on {

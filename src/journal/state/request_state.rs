@@ -254,10 +254,10 @@ impl State {
         self.blueprint.as_ref()
     }
 
-    /// Returns the root account that owns the image. This is the account under which the request
-    /// shared something. If the request shared nothing, it is the account that first read the cloud
-    /// for a cancel, and the account in record 0 for a share. `None` if that account is in doubt or
-    /// not on record.
+    /// Returns the root account that owns the image. If the request shared something, this is the
+    /// account whose key it used. If a share gave nothing, it is the account in its record 0. For a
+    /// cancel, it is the account whose key first read the cloud. `None` if that account is in doubt
+    /// or not on record.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }

@@ -104,9 +104,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Place`] if `old` and `new` are the same key, if another change is in
-    /// progress, or if `old` does not sign the log now and the newest change is not the one from
-    /// `old` to `new`. In these cases, this call has not written the change. Otherwise the errors
-    /// of [`Journal::seal`].
+    /// progress, or if `old` does not sign the log now. In the last case there is no error if the
+    /// newest change is the one from `old` to `new`, because the work is done. With these errors,
+    /// this call has not written the change. Otherwise the errors of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,

@@ -1,5 +1,5 @@
-//! A store in memory that breaks at a chosen write. The process stops or the write fails, before or
-//! after the write has its effect, or the write waits.
+//! A store in memory that breaks at a chosen write. [`Break`] lists the ways: the write fails or the
+//! process stops, each before or after the file is written, or the write waits.
 
 use std::fmt;
 use std::sync::Arc;

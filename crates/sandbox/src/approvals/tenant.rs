@@ -30,8 +30,8 @@ pub struct Tenant {
     pub notes: Vec<String>,
     /// The number of calls so far.
     pub calls: ApprovalCalls,
-    /// While set, every call with a token is refused with this code. A ticket system refuses every
-    /// call with this HTTP status.
+    /// While set, the tenant refuses every call that has a token, and this is the code in its
+    /// answers. For a ticket system, it is the HTTP status of the answers.
     pub failing: Option<String>,
     /// Whether calls for a token are refused.
     pub gives_no_token: bool,
