@@ -13,8 +13,8 @@ use crate::journal::{Phase, State};
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The request's id: its own, else one made of the delivery's id, else of a digest of the
-    /// request.
+    /// The request's id. If the request does not contain one, it is derived from the delivery's id
+    /// or, if the delivery has none, from a digest of the request.
     pub id: String,
     /// The outcome so far.
     pub status: Status,
@@ -30,31 +30,31 @@ pub struct Answer {
     /// The path of the newest journal record and its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
-    /// True when an earlier delivery made this request.
+    /// True if an earlier delivery made the same request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
     /// When the share expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<crate::domain::Timestamp>,
-    /// In a dry run: the plan, line by line.
+    /// The lines of the plan. Empty except in a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
-    /// In a denial: the reasons, each with the refused item if it concerns only one.
+    /// The reasons for a denial. A reason that concerns only one item names that item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
     /// The request's problems, each with its remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
-    /// The ticket, for the log.
+    /// The ticket that the log shows.
     #[serde(skip)]
     pub ticket: Option<String>,
-    /// A note on what the other fields do not show, for human readers.
+    /// A note for human readers about something that the other fields do not show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
 impl Answer {
-    /// An answer with nothing but its id and status.
+    /// Creates an answer in which all fields but `id` and `status` are empty.
     pub fn new(id: impl Into<String>, status: Status) -> Self {
         Self {
             id: id.into(),
@@ -73,7 +73,7 @@ impl Answer {
         }
     }
 
-    /// The answer to a request whose work stopped or did not begin, for the reason in `message`.
+    /// The answer to a request whose work stopped or did not begin. `message` gives the reason.
     pub(super) fn failed(id: impl Into<String>, message: String) -> Self {
         Self {
             message: Some(message),
@@ -89,7 +89,6 @@ impl Answer {
         }
     }
 
-    /// The answer to a request that `verdict` denies.
     pub(super) fn denied(id: impl Into<String>, request: &ShareRequest, verdict: &Verdict) -> Self {
         Self {
             results: refused_items(request, verdict),
@@ -128,8 +127,9 @@ impl Answer {
     }
 }
 
-/// Returns one result per item. In a denial, each result says why its item is refused, or that a
-/// request is carried out only if all of it is allowed.
+/// Returns one result per item. If the request is denied, each result says why its item is refused.
+/// For items that were not refused themselves, the reason is that a request is carried out only if
+/// all of it is allowed.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -154,8 +154,9 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
     request.target.items().into_iter().map(result).collect()
 }
 
-/// Why a request waits, was put off, or was denied after it had been allowed, and what its expiry
-/// does not revoke; for human readers.
+/// Returns the text for [`Answer::message`]. It says why the request waits, was deferred, or was
+/// denied after it had been allowed. For a finished share that expires, it says which results the
+/// expiry does not revoke.
 fn message_of(state: &State) -> Option<String> {
     match state.phase() {
         Phase::Waiting { until } => Some(format!(
@@ -192,20 +193,23 @@ fn message_of(state: &State) -> Option<String> {
 /// batch failure, an error name and an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Processed, with the result in the body. Also an allowed dry run, and an event that maps to
-    /// no request.
+    /// The request was processed, and the body has the result. Also used for an allowed dry run and
+    /// for an event that maps to no request.
     Done,
-    /// Recorded; waits for its `not_before` or a slot. The sender need not repeat the delivery.
+    /// The request was recorded, and waits for its `not_before` or for a slot. The sender need not
+    /// repeat the delivery.
     Waiting,
-    /// Recorded but unfinished. The backlog, a sweep or a repeated delivery continues it.
+    /// The request was recorded but is unfinished. The backlog, a sweep or a repeated delivery
+    /// continues it.
     Pending,
     /// The policies deny the request.
     Denied,
     /// The request is not valid.
     Invalid,
-    /// The journal has a request of this identity with other content.
+    /// The journal has a request with the same identity but other content.
     Conflict,
-    /// Not recorded: its source has too many unfinished requests, or too many bytes of them.
+    /// The request was not recorded, because its source has too many unfinished requests or they
+    /// have too many bytes.
     Busy,
     /// The journal cannot be written or read, so the work stopped.
     Unavailable,
@@ -214,22 +218,22 @@ pub enum Ending {
 /// The answer to a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Verified: one answer per request. Also one answer for an event that requests nothing or only
-    /// names an instance, and for each bad event of a batch.
+    /// The delivery was verified. There is one answer per request, and one for each bad event of a
+    /// batch. An event that requests nothing or only names an instance also gets one answer.
     Answers(Vec<(Ending, Answer)>),
     /// The answer to a handshake or to a message about a subscription.
     Handshake(HandshakeReply),
     /// Authentication failed. The reply does not say why; the log may.
     Unauthorised,
-    /// No source has this name, or lists this origin.
+    /// No source has the name, or none lists the origin, that the delivery gives.
     UnknownSource,
-    /// The delivery could not be verified or handled now; the sender must repeat it.
+    /// The delivery could not be verified or handled now. The sender must repeat it.
     NotNow,
     /// The body has a content type that the source's scheme does not send.
     UnsupportedType,
-    /// Verified, but not JSON or nested too deeply.
+    /// The delivery was verified, but its body is not JSON or is nested too deeply.
     Unreadable(Problem),
-    /// Verified, but the map fails or returns a request that is not valid.
+    /// The delivery was verified, but the map failed or returned a request that is not valid.
     Invalid(Problems),
 }
 

@@ -1,6 +1,6 @@
-//! The application: rules, and the state that all use cases share. `startup` opens it; most use
-//! cases are an `impl App` in a file of their own. This file also makes the context and the lease
-//! of a turn.
+//! [`App`]: the rules in force, and the state that all use cases share. `startup` opens it. Most
+//! use cases are in files of their own, each with an `impl App`. This file also creates the context
+//! and the lease for a worker's turn on a request.
 
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ use super::report::LastRefusal;
 use super::requests::{ClaimWriter, Published, Slots};
 use super::rules::{InForce, Prepared};
 
-/// The rules under which this value works, and what the process opened once: the journal, the
-/// clouds and the shared queues. Clones share what was opened. [`App::in_force`] returns the
-/// application under newer rules.
+/// The application under one version of the rules. The journal, the cloud clients and the queues
+/// are opened once per process, and clones share them. [`App::in_force`] returns the application
+/// under newer rules.
 #[derive(Debug, Clone)]
 pub struct App {
     pub(super) prepared: Arc<Prepared>,
@@ -40,9 +40,9 @@ pub struct App {
     pub(super) certificates: Arc<Certificates>,
     pub(super) instances: Arc<Instances>,
     pub(super) known_listed: Arc<KnownListed>,
-    /// Whether everybody may read `/metrics` if the configuration does not say.
+    /// Whether everybody may read `/metrics` if the configuration has no setting for it.
     pub(super) shows_metrics: bool,
-    /// Whether the process, and so its work, continues after an answer.
+    /// Whether the process can continue its work after it has answered a delivery.
     pub(super) continues_after_answer: bool,
     pub(super) slots: Arc<Slots>,
     pub(super) published: Arc<Published>,
@@ -53,21 +53,22 @@ pub struct App {
     pub(super) counts: Arc<Fresh<Counted>>,
     pub(super) last_report: Arc<Fresh<String>>,
     pub(super) last_refusal: Arc<LastRefusal>,
-    /// The key with which secrets are fingerprinted. Made at its first use.
+    /// The key with which secrets are fingerprinted. It is set at its first use.
     pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,
 }
 
 impl App {
-    /// Returns the application for a host that writes the credentials of its role into each
-    /// request's headers. Call it on no other host: there a sender can write these headers.
+    /// Returns the application for a host that writes the credentials of its role into the headers
+    /// of each request. Do not call this on other hosts, because there a sender can write these
+    /// headers.
     #[must_use]
     pub fn using_invocation_credentials(self) -> Self {
         self.clouds.use_invocation_credentials();
         self
     }
 
-    /// Returns the application for a server that this program runs itself: there everybody may read
-    /// `/metrics` unless the configuration says otherwise.
+    /// Returns the application for a server that this program runs itself. Everybody may read
+    /// `/metrics` there unless the configuration says otherwise.
     #[must_use]
     pub fn showing_metrics(self) -> Self {
         Self {
@@ -95,9 +96,10 @@ impl App {
         }
     }
 
-    /// Returns the cloud of the account that owns an image. For a chain's blueprint, that is the
-    /// account of its CVM image: the configuration cannot name a blueprint before it is made.
-    /// `find_source` must have looked up the CVM image.
+    /// Returns the cloud client of the account that owns `image`. If `image` is a blueprint that
+    /// was created from a CVM image, this is the account of that CVM image, because the
+    /// configuration cannot name a blueprint before it exists. `find_source` must have looked up
+    /// the CVM image.
     pub(super) fn cloud_of_owner(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();
@@ -108,13 +110,13 @@ impl App {
         ClaimWriter::new(&self.journal, &self.clock, self.config().retry_for, claim)
     }
 
-    /// The end of a lease that begins at `now`: the worker's deadline, plus [`LEASE_MARGIN`].
+    /// Returns when a lease that begins at `now` ends: [`LEASE_MARGIN`] after the worker's
+    /// deadline.
     pub(super) fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
         let length = context::left(deadline).saturating_add(LEASE_MARGIN);
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 
-    /// Returns a lease for a new worker, which has a random name.
     pub(super) fn worker_lease(
         &self,
         now: Timestamp,
