@@ -1,5 +1,5 @@
-//! The cloud clients of the owner accounts. In: the configuration and an image. Out: the client of
-//! the account that owns the image, with the account's name.
+//! Chooses a cloud client. Takes the configuration and an image. Returns the client of the account
+//! that owns the image, and the name of that account.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,12 +23,12 @@ const COPY_AGAIN: &str = "copy the key again, without spaces or line breaks";
 pub(super) struct CloudAccounts {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
-    /// Stores the credentials of an invocation, on a host that sends them.
+    /// Holds the credentials that some hosts send with each invocation.
     invocation_credentials: InvocationCredentials,
     uses_invocation_credentials: AtomicBool,
 }
 
-/// The cloud client of the account that owns an image, and the account's name.
+/// The cloud client of the account that owns an image, with the name of that account.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,
@@ -37,8 +37,8 @@ pub(super) struct Chosen<'a> {
 }
 
 impl CloudAccounts {
-    /// Makes the clients, without a call. Each account has its own pace, because the cloud limits
-    /// calls per account.
+    /// Creates the clients without calling the cloud. Each account gets its own rate limit, because
+    /// the cloud limits calls per account.
     pub(super) fn new(
         config: &Config,
         settings: &CloudSettings,
@@ -47,8 +47,8 @@ impl CloudAccounts {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
         let invocation_credentials = chain.invocation_credentials();
-        // Each chain has its own copy of the key, so that each client notices when its key is
-        // replaced.
+        // Each credential chain gets its own copy of the key, so that each client notices when its
+        // key is replaced.
         let keyed = |chain: CredentialChain| match &config.cloud.key {
             None => Ok(chain),
             Some(key) => chain.with_process_key(&pair(key)).map_err(|error| {
@@ -69,9 +69,10 @@ impl CloudAccounts {
         })
     }
 
-    /// Logs each account whose calls cannot be signed now. A server starts nevertheless.
+    /// Logs each account whose calls cannot be signed now. This does not prevent a server from
+    /// starting.
     pub(super) async fn log_missing_credentials(&self, deadline: Deadline) {
-        // On this host the credentials arrive with each invocation.
+        // The credentials arrive with each invocation, so there are none to look up yet.
         if self.uses_invocation_credentials.load(Ordering::Relaxed) {
             return;
         }
@@ -87,9 +88,10 @@ impl CloudAccounts {
         self.all().for_each(|(_, cloud)| cloud.forget_clock());
     }
 
-    /// The seconds by which a cloud's clock is ahead of this machine's; negative: behind. The
-    /// largest difference of all clients. `None` if the answers since `forget_clock` show no
-    /// difference of more than a minute.
+    /// Returns by how many seconds a cloud's clock is ahead of this machine's clock. A negative
+    /// number means that the cloud's clock is behind. Of all clients' differences, this is the
+    /// largest. Returns `None` if no answer since `forget_clock` showed a difference of more than a
+    /// minute.
     pub(super) fn clock_difference(&self) -> Option<i64> {
         let differences = self.all().filter_map(|(_, cloud)| cloud.clock_difference());
         let most = MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs();
@@ -97,8 +99,8 @@ impl CloudAccounts {
         wrong.max_by_key(|seconds| seconds.unsigned_abs())
     }
 
-    /// The client with the process's own credentials, then the client of each configured account,
-    /// each with the account's name.
+    /// Returns each client with the name of its account: first the client with the process's own
+    /// credentials, then the clients of the configured accounts.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Cloud)> {
         let named = self
             .named
@@ -107,15 +109,15 @@ impl CloudAccounts {
         std::iter::once((DEFAULT_ACCOUNT, &self.default)).chain(named)
     }
 
-    /// From now on, uses the credentials in each request's headers. Call it only on a host that
-    /// writes these headers itself.
+    /// Makes the clients use the credentials in the headers of each request. Call this only on a
+    /// host that writes these headers itself.
     pub(super) fn use_invocation_credentials(&self) {
         self.uses_invocation_credentials
             .store(true, Ordering::Relaxed);
     }
 
-    /// Replaces the keys of all clients by those of `config`, which were read again. A client whose
-    /// new key cannot be used keeps the previous key.
+    /// Replaces the keys of all clients with the keys in `config`, which were read again. If a
+    /// client's new key cannot be used, that client keeps its previous key.
     pub(super) fn replace_keys(&self, config: &Config) {
         let named = config.cloud.accounts.iter().map(|account| {
             // An account without its own key assumes its role with the process's key.
@@ -136,21 +138,21 @@ impl CloudAccounts {
         }
     }
 
-    /// Makes the next call of each client look its credentials up again.
+    /// Makes each client look up its credentials again at its next call.
     pub(super) fn look_up_credentials_again(&self) {
         self.all()
             .for_each(|(_, cloud)| cloud.look_up_credentials_again());
     }
 
-    /// Where to store an invocation's credentials. `None` on a host where a sender could write the
-    /// headers that carry them.
+    /// Returns the place to store the credentials that arrive with an invocation. Returns `None` on
+    /// a host where a sender could write the headers that carry them.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
         self.uses_invocation_credentials
             .load(Ordering::Relaxed)
             .then_some(&self.invocation_credentials)
     }
 
-    /// Chooses the owner account of an image in a region, as the configuration says.
+    /// Returns the client of the account that, according to `config`, owns `image` in `region`.
     pub(super) fn of<'a>(
         &'a self,
         config: &'a Config,
@@ -176,9 +178,9 @@ impl CloudAccounts {
     }
 }
 
-/// The result for the owner's own account, if a share names it. That account gets no call, because
-/// the cloud would refuse the whole call. `owner`: the account of the credentials in use, if a read
-/// has shown it.
+/// Returns the result for the owner's own account if a share names it as a receiver. That account
+/// must be left out of the call, because the cloud would refuse the whole call. `owner` is the
+/// account of the credentials in use, if a read has shown it.
 pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> Option<ItemResult> {
     let owner = owner?;
     let own = request
@@ -192,7 +194,7 @@ pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> O
         .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
 }
 
-/// Returns the problems with the cloud's address, and with the accounts' roles and keys.
+/// Checks the cloud's endpoint, and the role and key of each account. Returns the problems.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let cloud = &config.cloud;
     let endpoint = Endpoint::of(cloud.endpoint.as_deref(), cloud.site, "cvm").err();

@@ -1,6 +1,6 @@
-//! What a host reads from the application: its configuration and clock, its readiness, the requests
-//! and grants of the journal, and the images that can be shared. Writes nothing but probes of the
-//! journal's place.
+//! The methods with which a host reads from the application: its configuration and clock, its
+//! readiness, the requests and grants of the journal, and the images that can be shared. They write
+//! nothing except the probes that test whether the journal can be written.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::App;
 use super::application::fresh_worker;
 use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
 
-/// The minimum time between two probes that write the journal. A call of [`App::ready`] in between
-/// gets the last result.
+/// The minimum time between two probes that write to the journal. If [`App::ready`] is called in
+/// between, it returns the last result.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl App {
-    /// Returns the application with `echo`, which receives each record as a line of JSON once it is
-    /// stored.
+    /// Returns the application with a callback `echo`. Once a record is stored, `echo` gets the
+    /// record as a line of JSON.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl App {
         self.clock.now()
     }
 
-    /// The deadline of a delivery whose host gives none: `budget_seconds` from now.
+    /// Returns the deadline of a delivery if the host sets none: `budget_seconds` from now.
     pub fn budget(&self) -> Deadline {
         Deadline::after(std::time::Duration::from_secs(self.config().budget_seconds))
     }
@@ -58,18 +58,18 @@ impl App {
         self.prepared.source_of(origin)
     }
 
-    /// Tests, before this process writes its first record, that the journal's place refuses to
-    /// create a file twice. After a success, later calls return at once.
+    /// Tests that the place of the journal refuses to create a file that exists. This must be done
+    /// before the process writes its first record. After one success, later calls return at once.
     ///
     /// # Errors
-    /// The place does not refuse, the store failed, or the system gives no random bytes. Then no
-    /// request may be carried out.
+    /// Fails if the place does not refuse, if the store fails, or if the system gives no random
+    /// bytes. Then no request may be carried out.
     pub async fn prove_create_only(&self) -> Result<(), JournalError> {
         let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
         self.journal.test_place(nonce).await
     }
 
-    /// Whether deliveries can be recorded. If they cannot, logs the reason.
+    /// Returns whether deliveries can be recorded. If they cannot, logs the reason.
     pub async fn ready(&self) -> bool {
         let look = async |_| {
             let looked = self.look_at_journal().await;
@@ -94,8 +94,8 @@ impl App {
         self.clouds.log_missing_credentials(self.budget()).await;
     }
 
-    /// Logs a warning if the journal's folder has no locks: a worker's death is then noticed only
-    /// when its lease ends.
+    /// Logs a warning if the file system of the journal's folder has no locks. Without locks, the
+    /// death of a worker is noticed only when its lease ends.
     pub async fn log_missing_locks(&self) {
         if let Ok(probe) = fresh_worker()
             && let Some(error) = self.journal.lacks_locks(probe).await
@@ -104,8 +104,8 @@ impl App {
         }
     }
 
-    /// Returns all pages of the list of images that can be shared to Lighthouse. Does not repeat a
-    /// read that failed for a passing reason: the error says to ask again.
+    /// Returns the complete list of images that can be shared to Lighthouse. Does not retry a read
+    /// that failed for a passing reason; the error then tells the user to try again.
     pub async fn images(
         &self,
         region: &Region,
@@ -135,7 +135,7 @@ impl App {
         reader.with_retry_age(self.config().retry_age)
     }
 
-    /// The requests of the journal, or the newest `limit` of them.
+    /// Returns the requests of the journal. With a `limit`, returns only the newest ones.
     pub async fn requests(
         &self,
         limit: Option<usize>,
@@ -144,7 +144,7 @@ impl App {
         self.reader().requests(&all, limit).await
     }
 
-    /// Returns every grant that was neither revoked nor cancelled, also if it has expired.
+    /// Returns every grant that was not revoked or cancelled. This includes expired grants.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         self.reader().grants().await
     }

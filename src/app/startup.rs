@@ -1,5 +1,5 @@
-//! Opens the application: the journal and the cloud's client. In: [`Prepared`], a valid
-//! configuration. Out: [`App`], or what cannot be opened.
+//! Opens the journal and creates the cloud clients. Takes a [`Prepared`], which has a valid
+//! configuration. Returns an [`App`], or an error that says what cannot be opened.
 
 use std::sync::Arc;
 
@@ -28,8 +28,9 @@ pub enum StartError {
 }
 
 impl Prepared {
-    /// Opens the journal and the cloud's client. For dry runs, opens the journal only to read: then
-    /// no use case can write it, nor carry out anything, because that needs a claim.
+    /// Opens the journal and creates the cloud clients. For a dry run, the journal is opened only
+    /// for reading. Then no use case can carry out a request, because that requires a claim, which
+    /// is written to the journal.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         if self.plan_only {
             return self.open_to_read(vars, clock);
@@ -38,14 +39,15 @@ impl Prepared {
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
-    /// As [`Prepared::open`], for commands that only read the journal.
+    /// Does the same as [`Prepared::open`], but opens the journal only for reading.
     pub fn open_to_read(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let config = self.config();
         let journal = journal_to_read(&config.journal, config.index.as_ref(), vars)?;
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
-    /// Opens the application over an open journal. Public for tests with stores that fail.
+    /// Creates the application with a journal that is already open. This is public for tests with
+    /// stores that fail.
     #[doc(hidden)]
     pub fn open_over(
         prepared: Arc<Self>,
@@ -90,7 +92,7 @@ impl Prepared {
     }
 }
 
-/// Opens a journal to read it. A directory that does not exist is an empty journal.
+/// Opens a journal only for reading. A directory that does not exist counts as an empty journal.
 pub(crate) fn journal_to_read(
     place: &JournalLocation,
     index: Option<&JournalLocation>,
@@ -124,7 +126,7 @@ fn settings(config: &Config, metrics: &Arc<Metrics>) -> CloudSettings {
         cvm_per_second: config.cloud.cvm_per_second,
         cvm_accounts_per_call: config.cloud.cvm_accounts_per_call,
         waits: Some(WaitObserver::new(observe)),
-        // The signature uses the real time, also in a test that sets the time of its tickets.
+        // Calls are signed with the real time, even in a test that sets the application's clock.
         ..CloudSettings::new(clock::system_now)
     }
 }

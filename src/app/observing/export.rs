@@ -1,7 +1,7 @@
-//! Writes lines to the host's log, and sends spans and metrics to a collector if one is configured
-//! (feature `otlp`). Takes what the process has recorded. On a server, exporting delays no
-//! delivery. A function's host freezes the process after the answer, so a function exports before
-//! it answers, if time is left.
+//! Writes the recorded log lines to the host's log. With the feature `otlp`, also sends spans and
+//! metrics to a collector if one is configured. On a server, this does not delay deliveries. The
+//! host of a function freezes the process after the answer, so a function exports before it
+//! answers, if there is time left.
 
 #[cfg(feature = "otlp")]
 use std::sync::Arc;
@@ -18,21 +18,22 @@ use crate::telemetry;
 #[cfg(feature = "otlp")]
 use crate::telemetry::otlp;
 
-/// How often a server sends its spans; the default of `OTEL_BSP_SCHEDULE_DELAY`.
+/// How often a server sends its spans. This is the default value of `OTEL_BSP_SCHEDULE_DELAY`.
 #[cfg(feature = "otlp")]
 const SPANS_EVERY: Duration = Duration::from_secs(5);
-/// The longest wait for the collector before a function answers or a process ends. It is shorter
-/// than the margin that a function keeps before its host's time limit.
+/// The longest time to wait for the collector before a function answers or a process exits. It is
+/// shorter than the time that a function reserves before its host's time limit.
 #[cfg(feature = "otlp")]
 const MAX_WAIT: Duration = Duration::from_millis(500);
-/// Time limit of one attempt of a server to send spans or metrics.
+/// Time limit for one attempt of a server to send spans or metrics.
 #[cfg(feature = "otlp")]
 const MAX_ATTEMPT: Duration = Duration::from_secs(60);
 
 impl App {
-    /// Writes the waiting log lines and copies of records, then sends spans and metrics to the
-    /// collector for at most `MAX_WAIT`. If `answer_by` leaves less time, they wait for the next
-    /// call. Call it before the host freezes or ends the process.
+    /// Writes the buffered log lines and copies of records, then sends spans and metrics to the
+    /// collector for at most `MAX_WAIT`. If less time than that is left until `answer_by`, the
+    /// spans and metrics are kept for the next call. Call this before the host freezes the process
+    /// or the process exits.
     pub async fn flush_telemetry(
         &self,
         #[cfg_attr(
@@ -48,7 +49,7 @@ impl App {
         }
     }
 
-    /// Sends the spans and metrics of a server, until the future is dropped.
+    /// Sends the spans and metrics of a server until the future is dropped.
     #[cfg(feature = "otlp")]
     pub async fn export(self: Arc<Self>) {
         let mut sent = Instant::now();

@@ -1,5 +1,5 @@
-//! A value that is made again only when it is too old, because strangers may request it often.
-//! Takes an instant and a maximum age; returns the last value or a new one.
+//! Caches a value for a limited time, so that strangers who request it often do not cause work
+//! each time.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use crate::journal::JournalError;
 
-/// The last value, and when it was made.
+/// The last value and the instant at which it was computed.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Fresh<T> {
     /// Returns the last value if it is younger than `age` at `now`. Otherwise calls `make` with the
-    /// last value and keeps the result. Concurrent callers wait for one `make`. If `make` fails,
-    /// the last value is dropped too.
+    /// last value, and stores and returns the new one. Concurrent callers wait until `make` is
+    /// done. If `make` fails, no value is stored, and the last value is lost.
     pub(in crate::app) async fn or_make(
         &self,
         now: Instant,

@@ -1,4 +1,4 @@
-//! The numbers that the gauges show, counted from the journal's index.
+//! The numbers that the gauges show. They are counted from the journal's index.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,22 +6,23 @@ use std::sync::Arc;
 use crate::domain::Timestamp;
 use crate::journal::WakeUp;
 
-/// For each request that was read and is not unfinished: when to read it again, at the share's end
-/// or the end of a wait. `None`: never. The key is the wake-up for which the request was read. An
-/// entry never changes: a reopened request gets another wake-up.
+/// Remembers when each request that is not unfinished must be read again: when its share expires or
+/// its waiting time ends. `None` means never. The key is the wake-up because of which the request
+/// was read. A known entry never becomes wrong, because a reopened request gets another wake-up.
 pub(super) type KnownExpiries = BTreeMap<WakeUp, Option<Timestamp>>;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Requests in the index of grants: those that are unfinished or hold a shared item.
+    /// Number of requests in the index of grants. These are the requests that are unfinished or
+    /// that share something.
     pub(super) grants: usize,
-    /// Receivers with an overdue share.
+    /// Number of receivers with an overdue share.
     pub(super) overdue: usize,
-    /// Requests whose work was begun or is due, and is not finished. A closed share counts only
-    /// once its revocation has begun, and not while another grant covers it. Also announcements
-    /// whose instance must still be fetched.
+    /// Number of requests whose work has begun or is due, and is not finished, plus the number of
+    /// announcements whose instance must still be fetched. A closed share is counted only once its
+    /// revocation has begun. A share that another grant covers is not counted.
     pub(super) unfinished: usize,
-    /// Since when the oldest unfinished work has been due.
+    /// The instant since which the oldest unfinished work has been due.
     pub(super) oldest: Option<Timestamp>,
 }
 
@@ -34,8 +35,8 @@ impl Counts {
 
 #[derive(Debug, Clone, Default)]
 pub(in crate::app) struct Counted {
-    /// `None` if the journal cannot be read; the log has the reason.
+    /// `None` if the journal could not be read. The reason was logged.
     pub(super) counts: Option<Counts>,
-    /// The expiries that this count and earlier ones have read.
+    /// The expiries that were read for this count and for earlier ones.
     pub(super) ends: Arc<KnownExpiries>,
 }

@@ -1,5 +1,5 @@
-//! Sets the gauges that follow from the journal's index, and renders the text of `/metrics`. Takes
-//! the index and the process's metrics; returns the metrics as text for Prometheus or CloudWatch.
+//! Sets the gauges that are computed from the journal's index, and renders all metrics of the
+//! process as text for Prometheus (`/metrics`) or for CloudWatch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 use super::index_counts::{Counted, Counts, KnownExpiries};
 use super::reader_token::presents;
 
-/// Minimum time between two counts of the index: strangers may request `/metrics` often.
+/// Minimum time between two counts of the index. This limits the cost if strangers request
+/// `/metrics` often.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum MetricsReply {
 }
 
 impl App {
-    /// Returns the metrics for a reader with this `Authorization` header.
+    /// Returns the metrics if a reader with this `Authorization` header may see them.
     pub async fn metrics_for(&self, authorization: Option<&str>) -> MetricsReply {
         match &self.config().http.metrics {
             None if !self.shows_metrics => return MetricsReply::Off,
@@ -50,20 +51,19 @@ impl App {
         self.metrics.render()
     }
 
-    /// Begins the counters that have alarms, and sets the gauges.
     pub(super) async fn refresh_metrics(&self) {
         self.begin_series();
         self.look_at_gauges().await;
     }
 
-    /// Returns the changes since the last call, as lines of the host's log for CloudWatch.
-    /// `function` is the function's name.
+    /// Returns the changes of the metrics since the last call, as log lines that CloudWatch reads.
+    /// `function` is the name of the function.
     pub fn metrics_for_cloudwatch(&self, function: &str) -> Vec<String> {
         let now = self.now().as_millisecond();
         self.metrics.lines_for_cloudwatch(function, now)
     }
 
-    /// Sets the gauges that follow from the journal's index and from the rules.
+    /// Sets the gauges that are computed from the journal's index and from the rules.
     pub async fn look_at_gauges(&self) {
         self.metrics
             .set(Metric::PolicyInfo, &[self.prepared.policy_digest()], 1.0);
@@ -100,7 +100,8 @@ impl App {
         }
     }
 
-    /// Begins at zero the counters that have alarms, for the sources and targets in force.
+    /// Initializes the counters that have alarms to zero, for all configured sources and targets.
+    /// Counters that exist keep their values.
     fn begin_series(&self) {
         let config = self.config();
         let sources = config.sources.iter().map(|source| source.name.as_str());
@@ -132,7 +133,7 @@ impl App {
         self.metrics.set(Metric::SweepTimestamp, &[], seconds);
     }
 
-    /// Records the time of a comparison of cloud and journal, and the number of differences it
+    /// Records that a comparison of cloud and journal finished now, and how many differences it
     /// found.
     pub(in crate::app) fn compared(&self, differences: usize) {
         let seconds = self.now().as_second() as f64;
@@ -141,9 +142,10 @@ impl App {
             .set(Metric::DriftDifferences, &[], differences as f64);
     }
 
-    /// Counts grants, unfinished requests and receivers with an overdue share. An unfinished or
-    /// overdue request has a wake-up within `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is
-    /// paused for longer. `known` says which requests need not be read again yet.
+    /// Counts grants, unfinished requests, and receivers with an overdue share. Reads only requests
+    /// with a wake-up until `MAX_PAUSE_OF_REVOCATION` from now. Every unfinished or overdue request
+    /// has such a wake-up, because no attempt is delayed for longer. `known` says which of these
+    /// requests need not be read again yet.
     async fn count_index(&self, known: KnownExpiries) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now
@@ -164,7 +166,7 @@ impl App {
         for state in self.read_all(unsure.keys().copied().collect()).await? {
             let state = match state {
                 StreamState::Request(state) => state,
-                // An approval whose instance must still be fetched may become a request.
+                // Once the instance of an announcement is fetched, it may become a request.
                 StreamState::Incident(incident) => {
                     if incident.to_fetch().is_some() {
                         counts.add_unfinished(incident.at());
@@ -176,7 +178,7 @@ impl App {
             match unfinished_since(&state, now) {
                 None => {
                     let read = unsure.get(&state.stream()).into_iter().flatten();
-                    // A request that waits is read again once its work is due.
+                    // Read a waiting request again once its work is due.
                     let end = match state.phase() {
                         Phase::Waiting { until } => Some(*until),
                         _ => state.ends_at(),
@@ -193,15 +195,17 @@ impl App {
     }
 }
 
-/// Since when work on a request has been due; `None` if it is closed, denied or revoked, begins
-/// later, or waits because another grant covers the share.
+/// Returns the instant since which work on the request has been due. Returns `None` if the request
+/// is closed, denied or revoked, if its work begins later, or if its share is not revoked yet
+/// because another grant covers it.
 fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
     match state.phase() {
         Phase::Denied | Phase::Closed | Phase::Revoked => None,
         Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => None,
         Phase::Waiting { until } => Some(*until).filter(|until| *until <= now),
         Phase::Working { .. } | Phase::Deferred { .. } => Some(state.opened_at()),
-        // A called-off share is revoked before its end, or although it has no end.
+        // A called-off share may be revoked before its expiry, or may have no expiry. Then use the
+        // time of the last record.
         Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
             let ended = state.ends_at().filter(|end| *end <= now);
             Some(ended.unwrap_or_else(|| state.updated_at()))

@@ -1,4 +1,4 @@
-//! What observers read: `/metrics`, readiness, and the export to a collector.
+//! Everything for observers of the process: `/metrics`, readiness, and the export to a collector.
 
 mod export;
 mod fresh;

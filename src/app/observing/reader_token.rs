@@ -1,5 +1,4 @@
-//! Checks the token of a reader of `/metrics` or `/report`. Takes the `Authorization` header;
-//! returns whether it has the token.
+//! Checks the token that a reader of `/metrics` or `/report` sends in the `Authorization` header.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,8 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// Whether the header has the token: as `Bearer`, or as the password of `Basic`, which browsers
-/// prompt for. The user name is ignored.
+/// Returns whether the header contains the token, either as a `Bearer` token or as the password of
+/// `Basic` authentication, for which browsers prompt. The user name is ignored.
 pub(in crate::app) fn presents(token: &SecretString, authorization: Option<&str>) -> bool {
     let (scheme, rest) = authorization
         .and_then(|text| text.split_once(' '))

@@ -1,6 +1,6 @@
-//! The daily pass of the sweeps: compares the journal's index with every request, except retired
-//! ones without later records, and writes missing entries. In: the index, the records, the log's
-//! entries. Out: counts. May be interrupted at any point.
+//! The daily pass of the sweeps. It compares the journal's index with the records of every request
+//! and with the entries of the log, and adds missing index entries. It skips retired requests that
+//! have no later records. It returns counts, and may be interrupted at any point.
 
 use std::time::Duration;
 
@@ -10,25 +10,28 @@ use tokio::time::Instant;
 use crate::app::{App, Deadline, context};
 use crate::journal::{JournalError, Pass};
 
-/// Number of requests after which the pass records its progress. It reads `READERS` of them at
-/// once.
+/// Number of requests after which the pass records its progress.
 const STREAMS: usize = 256;
+/// Number of requests that are read concurrently.
 const READERS: usize = 16;
-/// The pass gets a third of the time that a sweep has left, and at most this.
+/// The longest time that one sweep spends on the pass. A sweep with less than three times this left
+/// spends a third of its remaining time.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// The result of comparing the index with the records.
 #[derive(Debug, Default)]
 pub struct Compared {
-    /// The number of entries that were missing.
+    /// The number of missing entries that were added.
     pub mended: u64,
-    /// The number of streams that lack records that the log has, and the error of the first one.
-    /// Their present state is not known, so the index gets no entry of them.
+    /// The number of streams in which records are missing although the log has them, and the error
+    /// for the first of these streams. Their current state is unknown, so no index entries are
+    /// added for them.
     incomplete: Option<(usize, JournalError)>,
 }
 
 impl Compared {
-    /// What to report of the streams that lack records that the log has.
+    /// Returns the text that reports the streams in which sealed records are missing, if there are
+    /// any.
     pub fn failure(&self) -> Option<String> {
         let (streams, first) = self.incomplete.as_ref()?;
         Some(match streams {
@@ -47,13 +50,13 @@ impl Compared {
 }
 
 impl App {
-    /// Rebuilds the index: makes a whole pass from the start.
+    /// Rebuilds the index with a complete pass that begins at the start.
     pub async fn reindex(&self) -> Result<Compared, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await
     }
 
-    /// Continues today's pass, for a part of the remaining time.
+    /// Continues today's pass. Uses at most a third of the time until `deadline`.
     pub(super) async fn continue_pass(
         &self,
         pass: &mut Pass,

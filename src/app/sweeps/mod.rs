@@ -1,4 +1,5 @@
-//! Scheduled work: does what is due, seals the journal, checks its index, and retires old requests.
+//! Scheduled work: carries out due requests, seals the journal, checks its index, and retires old
+//! requests.
 
 mod index_pass;
 mod retention;

@@ -1,6 +1,6 @@
-//! Retention: finds requests that will never need work again, and removes their records except
-//! record 0 from `requests/`. In: the journal, the key that verifies its log, an age. Out: counts.
-//! May be interrupted at any point and repeated, also concurrently.
+//! Retention: finds requests that will never need work again, and removes all of their records
+//! except record 0 from `requests/`. Takes the journal, the key that verifies its log, and an age.
+//! Returns counts. It may be interrupted at any point and repeated, and may run concurrently.
 
 use std::str::FromStr;
 
@@ -11,11 +11,11 @@ use crate::domain::{NoticeRules, Problem, Span, Timestamp};
 use crate::journal::log::VerifierKey;
 use crate::journal::{History, Journal, JournalError, MAX_PAUSE, Retirement, State, StreamId};
 
-/// Number of requests to work on at once.
+/// Number of requests to work on concurrently.
 const MAX_CONCURRENT: usize = 8;
 
-/// The minimum age of a finished request that is to be retired. At least [`MAX_PAUSE`], so that no
-/// paused worker continues with the request.
+/// The age at which a finished request is retired. It is at least [`MAX_PAUSE`], so that no worker
+/// that was paused can still continue with the request.
 #[derive(Debug, Clone)]
 pub struct Age(Span);
 
@@ -41,20 +41,20 @@ impl FromStr for Age {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Retention {
-    /// Requests whose records, except record 0, are now only in the log's segments, or in a dry run
-    /// would be.
+    /// Number of retired requests: only the log's segments still have their records after record 0.
+    /// In a dry run, the number of requests that would be retired.
     pub retired: u64,
     pub removed: u64,
-    /// Requests that keep their records because not all of them are sealed.
+    /// Number of requests that keep their records because some of these records are not sealed.
     pub unsealed: u64,
-    /// Requests that keep their records: unfinished, too young, reopened, with an active grant, or
-    /// with a notification owed.
+    /// Number of requests that keep their records because they are unfinished, too young or
+    /// reopened, have an active grant, or owe a notification.
     pub kept: u64,
     pub failures: Vec<String>,
 }
 
-/// Checks which requests [`retire`] would retire. Writes nothing. Without a `key`, no record is
-/// sealed yet.
+/// Counts the requests that [`retire`] would retire, without writing anything. If `key` is `None`,
+/// no record has been sealed yet.
 pub(crate) async fn retirable(
     journal: &Journal,
     age: &Age,
@@ -73,12 +73,12 @@ pub(crate) async fn retirable(
     retire_all(journal, age, key, now, rules, true).await
 }
 
-/// Removes the records of old finished requests from `requests/`, except record 0 of each. Reads
-/// every request that is not retired yet, and the whole log.
+/// Removes the records of old finished requests from `requests/`, except record 0 of each request.
+/// Reads every request that is not retired yet, and the whole log.
 ///
 /// # Errors
-/// The journal cannot be listed, or its log is damaged. The report has the failures of single
-/// requests.
+/// Fails if the journal cannot be listed or its log is damaged. A failure that concerns one request
+/// is added to the returned [`Retention`] instead.
 pub async fn retire(
     journal: &Journal,
     age: &Age,
@@ -120,7 +120,7 @@ async fn retire_all(
     Ok(retention)
 }
 
-/// Returns the requests that may be retired, and a report on the others.
+/// Returns the requests that are old and finished, and a [`Retention`] that counts the others.
 async fn due(
     journal: &Journal,
     age: &Age,
@@ -142,8 +142,8 @@ async fn due(
     }
     let finished = |state: &&State| {
         let age_now = now.duration_since(state.updated_at()).as_secs();
-        // Keep a reopened request. If it was denied at first, the look-up for a repeated delivery
-        // reads on to its `reopened` record.
+        // Keep a request that was reopened. If such a request was denied at first, a repeated
+        // delivery needs its `reopened` record.
         let open = state.next_look(rules, now).is_some() || state.reopened_at().is_some();
         age_now >= age.0.seconds() && !state.live(now) && !open
     };

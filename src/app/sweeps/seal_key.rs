@@ -1,6 +1,7 @@
-//! The key that signs seals: read from the configuration, or made on first use for a journal in a
-//! directory. In: a [`Config`]. Out: a [`NoteSigner`]. A lost key is never replaced while the
-//! journal has seals of it. An existing key can introduce the next key.
+//! The key that signs seals. Takes a [`Config`] and returns a [`NoteSigner`]. If the journal is in
+//! a directory, the key file is created when the key is first used. A lost key is never replaced
+//! while the journal has seals that were signed with it. An existing key can introduce its
+//! successor.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -35,11 +36,12 @@ impl From<Problem> for SealError {
     }
 }
 
-/// Returns the configured key. Makes it if this is its first use.
+/// Returns the configured key. Creates the key if its file does not exist and the journal has no
+/// seals yet.
 ///
 /// # Errors
-/// [`SealError`]: no key is configured, it cannot be read or made, or the journal has seals of a
-/// key that is gone.
+/// Fails if no key is configured, if the key cannot be read or created, or if the key file is
+/// missing although the journal has seals.
 pub(crate) async fn signer_or_new(
     config: &Config,
     journal: &Journal,
@@ -52,7 +54,7 @@ pub(crate) async fn signer_or_new(
     Ok(NoteSigner::read(name, &key)?)
 }
 
-/// Returns the file of the key that the first seal makes, and the key's name. Call this only if
+/// Returns the path and the name of the key that the first seal will create. Call this only if
 /// [`signer`] returned `None`.
 async fn new_key<'a>(
     config: &'a Config,
@@ -76,11 +78,11 @@ async fn new_key<'a>(
     Ok((path, name))
 }
 
-/// Examines whether the first seal can make the key: makes an empty file in the key's folder and
-/// removes it.
+/// Tests whether the first seal will be able to create the key, by creating an empty file in the
+/// key's folder and removing it.
 ///
 /// # Errors
-/// As [`signer_or_new`].
+/// Fails for the same reasons as [`signer_or_new`].
 pub(in crate::app) async fn try_new_key(
     config: &Config,
     journal: &Journal,
@@ -95,8 +97,9 @@ pub(in crate::app) async fn try_new_key(
     made.map_err(|error| cannot_be_made(path, &error).into())
 }
 
-/// Returns the key in a file, and makes the file if there is none. If two processes make it, both
-/// use the first file. The second value says whether this call made the file.
+/// Reads the key in the file at `path`, and creates the file with a new key if it does not exist.
+/// If two processes create the file at the same time, both use the key of the first one. The
+/// returned `bool` says whether this call created the file.
 fn file_or_new(path: &Path) -> Result<(SecretString, bool), Problem> {
     let shown = path.display();
     let seed = clock::fresh_bytes().map_err(no_random_bytes)?;
@@ -116,7 +119,7 @@ fn file_or_new(path: &Path) -> Result<(SecretString, bool), Problem> {
     }
 }
 
-/// Returns the random part of the name of a file that is being made.
+/// Returns a random suffix for the name of a temporary file.
 fn fresh_mark() -> Result<String, Problem> {
     let mark = clock::fresh_bytes::<8>().map_err(no_random_bytes)?;
     Ok(hex::encode(mark))
@@ -141,10 +144,10 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     )
 }
 
-/// Returns the configured key; `None` if none is configured or its file does not exist yet.
+/// Returns the configured key, or `None` if no key is configured or its file does not exist yet.
 ///
 /// # Errors
-/// A key that cannot be read, is not a key, or is inside the journal or its index.
+/// Fails if the key cannot be read, is not an Ed25519 key, or is inside the journal or its index.
 pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     let Some(seal) = &config.seal else {
         return Ok(None);
@@ -161,8 +164,8 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         .transpose()
 }
 
-/// Reads the key in [`SEAL_KEY_VAR`]. Unlike the setting `key`, the variable takes no reference to
-/// a file or variable; the message for such a reference says so.
+/// Reads the key that [`SEAL_KEY_VAR`] contains. Unlike the setting `key`, this variable must not
+/// contain a reference to a file or to another variable. The error for such a reference says so.
 fn in_variable(name: &str, key: &SecretString) -> Result<NoteSigner, Problem> {
     NoteSigner::read(name, key).map_err(|problem| {
         if SecretRef::parse(key.expose_secret()).is_ok() {
@@ -179,18 +182,20 @@ fn in_variable(name: &str, key: &SecretString) -> Result<NoteSigner, Problem> {
     })
 }
 
-/// A key that was introduced, and the checkpoint that both keys have signed.
+/// The new key, and the checkpoint that introduces it. Both the old and the new key have signed
+/// this checkpoint.
 pub(crate) struct SealKeyRotation {
     pub(crate) key: VerifierKey,
     pub(crate) checkpoint: String,
 }
 
-/// Introduces the key of `reference`, which signs every later seal. Creates its file if that is
-/// missing, and removes the new file if the journal refuses the change of keys.
+/// Introduces the key that `reference` names. This key signs every later seal. If `reference` names
+/// a file that does not exist, the file is created. It is removed again if the journal refuses the
+/// change of keys.
 ///
 /// # Errors
-/// [`SealError`]: a reference or key that cannot be used, or the errors of
-/// [`Journal::rotate_key`].
+/// Fails if the reference or one of the keys cannot be used, and for the reasons that
+/// [`Journal::rotate_key`] lists.
 pub(crate) async fn rotate_seal_key(
     config: &Config,
     journal: &Journal,
@@ -201,7 +206,7 @@ pub(crate) async fn rotate_seal_key(
     let old = signer_or_new(config, journal).await?;
     let (new, made) = next_signer(config, vars, fetched, reference)?;
     let rotated = journal.rotate_key(&old, &new, clock::system_now()).await;
-    // After any error but `Place`, the journal may name the new key.
+    // After any error except `Place`, the journal may already name the new key, so keep its file.
     if let (Err(JournalError::Place(_)), Some(path)) = (&rotated, made) {
         drop(fs::remove_file(path));
     }
@@ -211,7 +216,8 @@ pub(crate) async fn rotate_seal_key(
     })
 }
 
-/// Returns the key that is to follow the configured one, and its file if this call made the file.
+/// Returns the key that will replace the configured one. If this call created the key's file, also
+/// returns the path of that file.
 fn next_signer(
     config: &Config,
     vars: &Vars,
@@ -243,7 +249,8 @@ fn next_signer(
     Ok((signer, None))
 }
 
-/// Returns what `check` reports about the key, without opening the journal.
+/// Returns the problems with the seal key that the command `check` reports. Does not open the
+/// journal.
 pub(in crate::app) fn warnings(config: &Config) -> Vec<Problem> {
     let here = |problem: Problem| config.problem("seal.key", &problem.problem, &problem.remedy);
     found(config).into_iter().map(here).collect()
@@ -300,8 +307,8 @@ fn missing_elsewhere(path: &Path) -> Problem {
     Problem::new("seal.key", format!("{shown} does not exist"), remedy)
 }
 
-/// Refuses a key that is inside the journal or its index, also through links: a writer of the
-/// journal must not reach the key.
+/// Refuses a key file that is inside the journal or its index, even if the path leads there through
+/// links. A process that can write the journal must not be able to reach the key.
 fn outside(path: &Path, config: &Config) -> Result<(), Problem> {
     let mut places = [&config.journal].into_iter().chain(&config.index);
     match places.any(|place| place.contains(path)) {
@@ -328,8 +335,8 @@ fn read(path: &Path) -> io::Result<Option<SecretString>> {
     }
 }
 
-/// Writes a file that only its owner may read, durably, unless it exists. The file gets its name
-/// when it is complete, so that no process reads half a key.
+/// Durably creates a file that only its owner may read, and fails if the file exists. The content
+/// is written to a temporary file first, so that no other process can read half a key.
 fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
     let mut staged = path.as_os_str().to_owned();
     staged.push(format!(".{mark}"));
@@ -344,7 +351,7 @@ fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
     let linked = written.and_then(|()| fs::hard_link(&staged, path));
     drop(fs::remove_file(&staged));
     linked?;
-    // A power cut must not lose the key of a seal.
+    // Sync the folder, too, so that a power cut cannot lose a key that has signed a seal.
     #[cfg(unix)]
     fs::File::open(folder_of(path))?.sync_all()?;
     Ok(())

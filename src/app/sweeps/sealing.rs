@@ -1,6 +1,6 @@
-//! Decides when the next seal is due, and makes it: over every unsealed record
-//! (`journal::store::sealing`), with the key of `seal_key`. In: the configuration and the journal.
-//! Out: the seal, or why there is none.
+//! Decides when the next seal is due, and seals every unsealed record (`journal::store::sealing`)
+//! with the key from `seal_key`. Takes the configuration and the journal. Returns the seal, or the
+//! reason why there is none.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::journal::{Journal, Sealing};
 
 use super::seal_key::{SealError, signer, signer_or_new};
 
-/// How often a process seals although it has written nothing: another process may have stopped
-/// before it sealed its records.
+/// How often a process seals the journal even if it has written nothing itself. This is needed
+/// because another process may have stopped before it sealed its records.
 const IDLE_SECONDS: i64 = 3_600;
 /// Minimum pause between two seals of a server.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// The pause after a seal is this many times as long as the seal took. So a server spends less than
-/// a twentieth of its time on sealing, however many records there are.
+/// The pause after a seal is this many times as long as the seal took. A server therefore spends
+/// less than a twentieth of its time on sealing, whatever the number of records.
 const PAUSE_FACTOR: u32 = 20;
 
 impl App {
-    /// Seals the journal if a seal is due. Returns the reason if that fails.
+    /// Seals the journal if a seal is due. If sealing fails, returns the reason.
     pub async fn seal_when_due(&self) -> Option<String> {
         let seal = self.config().seal.as_ref()?;
         match self.seal_if_due(seal).await {
@@ -36,8 +36,9 @@ impl App {
         }
     }
 
-    /// Seals what this process writes, soon after each write, until the future is dropped. Returns
-    /// at once if sealing is off, or if the configuration sets an interval: then the sweeps seal.
+    /// Seals the records of this process soon after each write, until the future is dropped.
+    /// Returns at once if sealing is off. Also returns at once if the configuration sets an
+    /// interval, because the sweeps seal then.
     pub async fn seal_after_writes(&self) {
         if self
             .config()
@@ -72,13 +73,13 @@ impl App {
         if interval > 0
             && let Some(signer) = signer(self.config())?
             && let Some(last) = self.journal.sealed_at(signer.verifier()).await?
-            // The range begins at 0: a seal from the future comes from a wrong clock, and must not
-            // stop sealing.
+            // The range begins at 0 because a seal from the future was made with a wrong clock, and
+            // such a seal must not prevent further seals.
             && (0..interval).contains(&now.duration_since(last).as_secs())
         {
             return Ok(None);
         }
-        // Clear it before the journal is read, so that a record that is written during the seal
+        // Clear the flag before the journal is read. A record that is written during the seal then
         // sets it again.
         unsealed.clear();
         let sealed = seal_journal(self.config(), &self.journal, now).await;
@@ -94,7 +95,8 @@ fn log(sealing: &Sealing) {
         tracing::error!(%finding, "a record was not sealed, nor were the later records of its stream");
     }
     if let (1.., Some(checkpoint)) = (sealing.sealed, &sealing.checkpoint) {
-        // The host's log keeps a copy of the checkpoint, which the journal's writers cannot change.
+        // This keeps a copy of the checkpoint in the host's log. Processes that can write the
+        // journal cannot change that copy.
         tracing::info!(
             records = sealing.sealed,
             size = sealing.size,

@@ -1,6 +1,6 @@
-//! The sweep: finishes what is unfinished, starts what is due, revokes what has expired. In: the
-//! journal's index. Out: a report. Two concurrent sweeps do no harm, because each request is
-//! claimed before it is worked on.
+//! The sweep finishes unfinished requests, starts requests that are due, and revokes expired
+//! shares. It finds them in the journal's index and returns a report. Two sweeps may run at the
+//! same time, because each request is claimed before it is worked on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,30 +20,31 @@ use crate::telemetry::{Step, step};
 
 use super::sweep_report::SweepReport;
 
-/// With less time left than this, the sweep begins work on no further request or announcement.
+/// If less time than this is left, the sweep does not begin work on another request or
+/// announcement.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
-/// If `[limits] seconds` is less than this, `check` warns: besides [`MIN_TIME_LEFT`], a sweep needs
-/// time to read the index.
+/// The command `check` warns if `[limits] seconds` is less than this. A sweep needs time to read
+/// the index, and begins no work if less than [`MIN_TIME_LEFT`] is left after that.
 pub(in crate::app) const MIN_SECONDS: u64 = 5;
 /// Number of requests that are read before the first of them is worked on.
 const STREAMS_PER_ROUND: usize = 128;
-/// Number of requests that are read at once (`READERS`), and worked on at once (`WORKERS`).
+/// Number of requests that are read concurrently.
 const READERS: usize = 16;
+/// Number of requests that are worked on concurrently.
 const WORKERS: usize = 8;
 
-/// A stream to look at: wake-ups name it, or its worker is gone.
+/// A stream to read, because a wake-up names it or because its worker died.
 struct DueStream {
     stream: StreamId,
-    /// The wake-ups of this stream whose time has come.
+    /// The wake-ups of this stream that are due.
     wake_ups: Vec<WakeUp>,
 }
 
-/// A due stream, and the state that was read from it.
 type Due<'a> = (&'a DueStream, State);
 
 struct Round {
     now: Timestamp,
-    /// Whether to try also requests that only a pause delays.
+    /// Whether to also try requests that wait only for the end of a pause.
     at_once: bool,
     deadline: Deadline,
     report: SweepReport,
@@ -52,21 +53,25 @@ struct Round {
 }
 
 impl App {
-    /// Looks for approvals whose event never arrived. Does what is due according to the journal's
-    /// index, and continues the daily pass that compares the index with the records. Delivers
-    /// notifications and, if due, seals the journal and publishes the report.
+    /// Performs one sweep:
+    ///
+    /// 1. Looks for approvals whose event never arrived.
+    /// 2. Works on the requests that are due according to the journal's index.
+    /// 3. Continues the daily pass that compares the index with the records.
+    /// 4. Delivers notifications.
+    /// 5. Seals the journal and publishes the report if these are due.
     ///
     /// # Errors
-    /// The journal's index cannot be read, or the journal was opened only to read. What fails for
-    /// one request is in the report.
+    /// Fails if the journal's index cannot be read, or if the journal was opened only for reading.
+    /// An error that concerns one request is added to the report instead.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         let report = Box::pin(self.sweep_round(deadline, false)).await?;
         self.swept();
         Ok(report)
     }
 
-    /// As [`App::sweep`], for a person who has just corrected the cause of a failure: also tries at
-    /// once what waits for the end of a pause.
+    /// Does the same as [`App::sweep`], but also tries requests that wait for the end of a pause.
+    /// This is for a person who has just corrected the cause of a failure.
     pub async fn sweep_at_once(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         Box::pin(self.sweep_round(deadline, true)).await
     }
@@ -76,13 +81,14 @@ impl App {
         deadline: Deadline,
         at_once: bool,
     ) -> Result<SweepReport, JournalError> {
-        // Fail before the first call if the journal is open only to read: a sweep must claim what
-        // it works on.
+        // Fail before the first call if the journal is open only for reading, because a sweep must
+        // claim each request before it works on it.
         self.journal.writable()?;
         self.log_refusals();
         self.clouds.forget_clock();
         Box::pin(self.reconcile(deadline)).await;
-        // Taken after the reconciliation, whose announcements are due from their recording on.
+        // Take `now` after the reconciliation, because the announcements that it records are due
+        // at once.
         let mut round = Round {
             now: self.now(),
             at_once,
@@ -90,7 +96,8 @@ impl App {
             report: SweepReport::default(),
             owing: Vec::new(),
         };
-        // A request that only a pause delays has its wake-up at the end of the pause.
+        // A request that waits for the end of a pause has a wake-up at that time, so `at_once` must
+        // also find later wake-ups.
         let until = match at_once {
             true => round
                 .now
@@ -110,7 +117,7 @@ impl App {
                 Ok(compared) => round.report.failures.extend(compared.failure()),
                 Err(error) => round.report.failures.push(error.to_string()),
             }
-            // The very first pass may just have written wake-ups that are due already.
+            // The very first pass may have written wake-ups that are already due.
             if !ever_done {
                 let wake_ups = self.journal.due(until).await?;
                 let due = by_stream(wake_ups, Vec::new(), round.now);
@@ -138,8 +145,8 @@ impl App {
         }
     }
 
-    /// Reads some requests and does what is due: unfinished requests first, so that a revocation
-    /// sees the grants that they give.
+    /// Reads some requests and works on those that are due. Unfinished requests are finished before
+    /// any share is revoked, so that a revocation can see the grants of these requests.
     async fn work_on(&self, due_streams: &[DueStream], round: &mut Round) {
         let mut reads = Vec::new();
         for some in due_streams.chunks(READERS) {
@@ -164,8 +171,8 @@ impl App {
                 Some(Work::Revoke { .. }) => revoke.push((due_stream, state)),
             }
         }
-        // Sorted, so that the revocations of one image are worked on together and merged into one
-        // call.
+        // Sort the revocations by image. Those of one image are then worked on together and
+        // coalesced into one call.
         revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
         let affected = |due: &Due<'_>| due.1.affected();
         for due in side_by_side(finish, affected)
@@ -210,15 +217,17 @@ impl App {
         }
     }
 
-    /// Whether the request owes a notification, or owed one that has become too old.
+    /// Returns whether the request owes a notification now, or owed one that is now too old to
+    /// send.
     fn owes(&self, (due_stream, state): &Due<'_>, now: Timestamp) -> bool {
         let rules = &self.prepared.notice_rules;
         state.owes_from(rules, now).is_some_and(|at| at <= now)
             || !state.missed(rules, &due_stream.wake_ups, now).is_empty()
     }
 
-    /// Returns the request that was read. Puts an incident into `round.owing`: it may owe
-    /// notifications or wait for its instance. Handles a stream without records, and an error.
+    /// Returns the state if `read` is a request. If it is an incident, adds it to `round.owing`,
+    /// because an incident may owe notifications or wait for its instance. Also handles streams
+    /// without records, and adds errors to the report.
     async fn request_of(
         &self,
         due_stream: &DueStream,
@@ -236,8 +245,8 @@ impl App {
         None
     }
 
-    /// Fetches the instances and delivers the notifications that are due. If a target fails, a
-    /// later sweep tries again.
+    /// Fetches the instances and delivers the notifications that are due. If delivery to a target
+    /// fails, a later sweep tries again.
     async fn notify_due(&self, round: &mut Round) {
         let rules = &self.prepared.notice_rules;
         let failures = Failures::default();
@@ -267,9 +276,10 @@ impl App {
         }
     }
 
-    /// Handles a stream without records. Deletes its wake-ups, because no record followed them. But
-    /// a wake-up with a sequence number above 0 came after a record, which must have been removed:
-    /// then keeps the wake-ups and reports the stream.
+    /// Handles a stream that has no records. Usually its wake-ups are deleted, because they were
+    /// written but no record followed. But if a wake-up has a sequence number above 0, a record
+    /// existed before it and must have been removed. In that case, the wake-ups are kept and the
+    /// report names the stream.
     async fn without_records(&self, due_stream: &DueStream, round: &mut Round) {
         if due_stream.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
             let gone = JournalError::Gone {
@@ -283,8 +293,8 @@ impl App {
         }
     }
 
-    /// Finishes or revokes one request that is due; `None` if no time is left. If its turn closes a
-    /// share that has ended by then, also revokes that.
+    /// Finishes or revokes one request that is due. If the share has already expired when the
+    /// request is finished, also revokes the share. Returns `None` if no time is left.
     pub(in crate::app) async fn sweep_one(
         &self,
         state: State,
@@ -301,7 +311,8 @@ impl App {
             }
             _ => state,
         };
-        // The turn may have taken minutes: the share may have ended, and a lease begins now.
+        // Read the clock again. The turn may have taken minutes, so the share may have expired, and
+        // the lease for a revocation must begin now.
         let now = self.now();
         match work_of(&after, now, at_once) {
             Some(Work::Revoke { .. }) => Box::pin(self.revoke(after, now, at_once, deadline))
@@ -320,8 +331,8 @@ fn work_of(state: &State, now: Timestamp, at_once: bool) -> Option<Work> {
     }
 }
 
-/// Groups requests that may be worked on at once. No group has two requests about the same image
-/// and account, because one would repeat what the other has done.
+/// Groups the requests that can be worked on concurrently. Two requests about the same image and
+/// account are never in one group, because one of them would repeat the calls of the other.
 fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<Vec<T>> {
     let mut waves: Vec<(Vec<Affected>, Vec<T>)> = Vec::new();
     for one in due {
@@ -345,8 +356,8 @@ fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<V
     waves.into_iter().map(|(_, wave)| wave).collect()
 }
 
-/// Groups wake-ups by stream: first the streams whose workers are gone, then the streams that
-/// wake-ups name, the oldest first.
+/// Groups wake-ups by stream. The streams in `abandoned`, whose workers died, come first. The other
+/// streams follow in the order of their first wake-ups.
 fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>, now: Timestamp) -> Vec<DueStream> {
     let mut places: BTreeMap<StreamId, usize> = abandoned.iter().copied().zip(0..).collect();
     let abandoned = abandoned.into_iter().map(|stream| DueStream {

@@ -1,4 +1,5 @@
-//! The result of a sweep, as text and as JSON: what it finished, what it revoked, what it leaves.
+//! The result of a sweep as text and as JSON: which requests it finished, which it revoked, and
+//! which it left unfinished.
 
 use std::fmt;
 
@@ -11,23 +12,24 @@ use crate::journal::{JournalError, Phase, State};
 /// The result of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SweepReport {
-    /// Requests that were due and were worked on to their end.
+    /// Requests that were due and that the sweep finished.
     pub finished: Vec<String>,
     /// Requests whose expired or called-off share was revoked.
     pub revoked: Vec<String>,
     /// Requests and announcements that were due and are still unfinished after the sweep.
     pub unfinished: Vec<Unfinished>,
-    /// Expired or called-off shares that stay for now, because other grants cover them.
+    /// Expired or called-off shares that were not revoked yet, because other grants cover them.
     pub covered: Vec<Unfinished>,
     /// Overdue shares: they should be gone but are still in effect.
     pub overdue: Vec<Overdue>,
     /// What could not be read, written, sealed or published, and why.
     pub failures: Vec<String>,
-    /// Seconds by which a cloud's clock is ahead of this machine's (negative: behind), if more than
-    /// a minute. Known only if the process called the cloud during the sweep.
+    /// By how many seconds a cloud's clock is ahead of this machine's clock, if the difference is
+    /// more than a minute. A negative number means that the cloud's clock is behind. The difference
+    /// is known only if the process called the cloud during the sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_difference: Option<i64>,
-    /// True when the time ran out before everything due was done.
+    /// True if the time ran out before all due work was done.
     pub out_of_time: bool,
 }
 
@@ -37,13 +39,15 @@ impl SweepReport {
         *self == Self::default()
     }
 
-    /// Whether an operator must act: a share is overdue, there are failures, or the time ran out. A
-    /// request that the sweep did not reach may have an overdue share, too.
+    /// Whether an operator must act, because a share is overdue, there were failures, or the time
+    /// ran out. If the time ran out, a request that the sweep did not reach may also have an
+    /// overdue share.
     pub fn failed(&self) -> bool {
         self.out_of_time || !self.overdue.is_empty() || !self.failures.is_empty()
     }
 
-    /// Adds the result of the work on one request. `None`: the time ran out before the work.
+    /// Adds the result of the work on one request. `Ok(None)` means that the time ran out before
+    /// the work began.
     pub(super) fn add(
         &mut self,
         name: String,
@@ -57,7 +61,7 @@ impl SweepReport {
         }
     }
 
-    /// Replaces the overdue shares of a request by those after the work on it.
+    /// Replaces the entries for the request's overdue shares with those of `state`.
     pub(super) fn add_overdue(&mut self, state: &State, now: Timestamp) {
         let name = state.identity().to_string();
         self.overdue.retain(|known| known.left.request != name);
@@ -69,7 +73,7 @@ impl SweepReport {
             Phase::Revoked if after.inherited_all() => self.finished.push(name),
             Phase::Revoked => self.revoked.push(name),
             Phase::Closed | Phase::Denied => self.finished.push(name),
-            // Overdue shares have entries of their own, from `add_overdue`.
+            // `add_overdue` reports overdue shares.
             _ if !after.overdue(now).is_empty() => {}
             Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => {
                 self.covered.push(Unfinished::of(after, now));
@@ -83,8 +87,8 @@ impl SweepReport {
     }
 }
 
-/// Returns the difference of the clocks as a text. `seconds`: by how much the cloud's clock is
-/// ahead.
+/// Describes the difference of the clocks in a sentence. `seconds` says by how much the cloud's
+/// clock is ahead.
 pub(in crate::app) fn clock_differs(seconds: i64) -> String {
     let word = if seconds > 0 { "behind" } else { "ahead of" };
     let seconds = seconds.unsigned_abs();
