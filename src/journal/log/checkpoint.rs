@@ -1,6 +1,6 @@
-//! A checkpoint, as <https://c2sp.org/tlog-checkpoint> describes it: lines of text with the origin,
-//! size and root of the tree. Extension lines give the seal's number and instant, and the next key
-//! if the seal introduces one. Converts text to values, and values back to the same text.
+//! A checkpoint as described by <https://c2sp.org/tlog-checkpoint>: lines of text with the origin,
+//! size and root of the tree. The extension lines contain the number and time of the seal, and the
+//! next key if the seal introduces one. Converts checkpoints to text and back.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Checkpoint {
     pub root: Hash,
     /// The seal's number, from 1.
     pub number: u64,
-    /// When the seal was begun, by the sealer's clock.
+    /// When the sealer began the seal, according to the sealer's clock.
     pub at: Timestamp,
     /// The old and the new key, if this checkpoint introduces a key. Both keys sign it.
     pub key_change: Option<KeyChange>,
@@ -47,11 +47,12 @@ impl fmt::Display for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a signed checkpoint.
+    /// Verifies a signed checkpoint, and returns it.
     ///
     /// # Errors
-    /// [`NoteFlaw`]: `key`, or a key of the key change in the note, has not signed the note; or the
-    /// note is not a checkpoint of the journal that `key` names.
+    /// Fails if `key` has not signed the note, or if the note introduces a key and is not signed by
+    /// both the old and the new key. Also fails if the note is not a checkpoint whose origin is the
+    /// name of `key`.
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, NoteFlaw> {
         let text = key.open(note)?;
         let read = Self::read(text)?;

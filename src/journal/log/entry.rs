@@ -1,5 +1,6 @@
-//! An entry of the log: a record's place and hash. The record itself may exceed the 65,535 bytes
-//! that C2SP tlog-tiles allows for an entry. Converts entries to text and back.
+//! An entry of the log: the stream, number and hash of a record. An entry does not contain the
+//! record itself, because a record may exceed the 65,535 bytes that C2SP tlog-tiles allows for an
+//! entry. Converts entries to text and back.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,8 @@ use super::super::record::StreamId;
 use super::{Hash, leaf_hash};
 use crate::domain::Problem;
 
-/// A record's place and hash in the log. Its text is `stream number sha256`, without a line feed.
+/// The stream, number and hash of a record. As text, an entry is `stream number sha256`, without a
+/// line feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The record's stream.
@@ -20,7 +22,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the entries of a bundle, up to the first malformed one.
+    /// Reads the entries of a bundle. Stops before the first malformed entry.
     pub fn all(bundle: &[u8]) -> Vec<Self> {
         let mut entries = Vec::new();
         let mut rest = bundle;
@@ -35,7 +37,7 @@ impl Entry {
         entries
     }
 
-    /// The entry's hash as a leaf of the tree.
+    /// Returns the leaf hash of this entry in the tree.
     pub fn leaf(&self) -> Hash {
         leaf_hash(self.to_string().as_bytes())
     }

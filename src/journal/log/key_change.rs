@@ -1,4 +1,5 @@
-//! The line of a checkpoint that introduces a key. Converts the line to both keys and back.
+//! The line with which a checkpoint introduces a new key. Converts this line to a [`KeyChange`] and
+//! back.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +7,8 @@ use std::str::FromStr;
 use super::VerifierKey;
 use crate::domain::Problem;
 
-/// A key and the key that follows it: a line of the checkpoint that both keys have signed.
+/// A key and its successor. A [`Checkpoint`](super::Checkpoint) that contains them is signed by
+/// both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyChange {
     /// The previous key.

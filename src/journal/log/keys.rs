@@ -1,14 +1,15 @@
-//! The sequence of a journal's keys. Takes a trusted key and the checkpoints that introduce keys;
-//! returns the key for each seal.
+//! The sequence of a journal's keys. Takes a trusted key and the checkpoints that introduce keys.
+//! Returns the key for each seal.
 
 use super::{Checkpoint, NoteFlaw, VerifierKey};
 
-/// The known keys of a journal, oldest first. A key and its predecessor both sign the checkpoint
-/// that introduces the key, so trust in one key extends to all.
+/// The known keys of a journal, oldest first. The checkpoint that introduces a key is signed by
+/// this key and by the key before it. A verifier that trusts one key can therefore trust all of
+/// them.
 #[derive(Debug, Clone)]
 pub struct KeyChain {
     first: VerifierKey,
-    /// The later keys, each with the number of the seal that introduces it.
+    /// The keys after `first`, each with the number of the seal that introduces it.
     changes: Vec<(u64, VerifierKey)>,
 }
 
@@ -17,8 +18,8 @@ impl KeyChain {
     /// keys, oldest first.
     ///
     /// # Errors
-    /// A note introduces no key, is not signed by both of its keys, or does not continue the note
-    /// before it. Or `trusted` is not among the keys.
+    /// Fails if a note introduces no key, is not signed by both of its keys, or does not continue
+    /// the note before it, or if `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
         let chain = Self::read(notes)?.unwrap_or_else(|| Self::from(trusted.clone()));
         if chain.keys().any(|key| key == trusted) {
@@ -28,11 +29,12 @@ impl KeyChain {
         }
     }
 
-    /// Builds the sequence of the keys in `notes`, without a trusted key. `None` without notes.
+    /// Builds the sequence of the keys in `notes`, without a trusted key. Returns `None` if there
+    /// are no notes.
     ///
     /// # Errors
-    /// A note introduces no key, is not signed by both of its keys, or does not continue the note
-    /// before it.
+    /// Fails if a note introduces no key, is not signed by both of its keys, or does not continue
+    /// the note before it.
     pub fn read(notes: &[String]) -> Result<Option<Self>, NoteFlaw> {
         let mut chain = None;
         for note in notes {
@@ -50,7 +52,7 @@ impl KeyChain {
         Ok(chain)
     }
 
-    /// Adds the key that a verified checkpoint introduces, unless the sequence has it.
+    /// Adds the key that a verified checkpoint introduces, unless the sequence already contains it.
     pub fn follow(&mut self, checkpoint: &Checkpoint) {
         let known = self.changes.last().map_or(0, |(seal, _)| *seal);
         if let Some(change) = &checkpoint.key_change
@@ -60,13 +62,14 @@ impl KeyChain {
         }
     }
 
-    /// Opens a signed checkpoint with the key of its seal.
+    /// Verifies a signed checkpoint with the key that signed its seal, and returns the checkpoint.
     pub fn open(&self, note: &str) -> Result<Checkpoint, NoteFlaw> {
         let number = Checkpoint::unverified(note)?.number;
         Checkpoint::open(note, self.of_seal(number))
     }
 
-    /// Returns the key that signs seal `number`: the older one if the seal introduces a key.
+    /// Returns the key that signs seal `number`. If the seal introduces a key, returns the key
+    /// before that.
     pub fn of_seal(&self, number: u64) -> &VerifierKey {
         let before = self.changes.iter().rev().find(|(seal, _)| *seal < number);
         before.map_or(&self.first, |(_, key)| key)
@@ -84,7 +87,7 @@ impl KeyChain {
 }
 
 impl From<VerifierKey> for KeyChain {
-    /// The sequence with one key, as in a journal whose key was never exchanged.
+    /// Creates the sequence of a journal that has always had the same key.
     fn from(first: VerifierKey) -> Self {
         Self {
             first,

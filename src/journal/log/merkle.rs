@@ -1,5 +1,5 @@
-//! The Merkle tree of RFC 6962 (section 2.1, as restated in RFC 9162): roots, inclusion and
-//! consistency proofs over SHA-256. In: leaf hashes. Out: hashes.
+//! The Merkle tree of RFC 6962 (section 2.1, as restated in RFC 9162) with SHA-256. Computes roots,
+//! inclusion proofs and consistency proofs from leaf hashes, and verifies the proofs.
 
 use sha2::{Digest, Sha256};
 
@@ -22,8 +22,9 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hash.finalize().into()
 }
 
-/// The root of the tree over `hashes`. They are the hashes of leaves, or of subtrees of one size;
-/// the last subtree may be smaller. Without hashes, returns the SHA-256 of the empty string.
+/// Returns the root of the tree over `hashes`. These are the hashes of leaves, or of subtrees that
+/// all have the same size, except that the last one may be smaller. If `hashes` is empty, returns
+/// the SHA-256 of the empty string.
 pub fn root(hashes: &[Hash]) -> Hash {
     match hashes {
         [] => Sha256::digest([]).into(),
@@ -35,14 +36,16 @@ pub fn root(hashes: &[Hash]) -> Hash {
     }
 }
 
-/// Splits at the largest power of two below the length, so that the left subtree is full.
+/// Splits the hashes at the largest power of two that is less than their number. The left subtree
+/// is then full.
 fn split(hashes: &[Hash]) -> (&[Hash], &[Hash]) {
     hashes.split_at(hashes.len().next_power_of_two() / 2)
 }
 
-/// Descends from the root towards leaf `at` until `ends` returns true for the leaf's index in the
-/// reached subtree and the subtree's size. Returns the sibling hashes on this path, the lowest
-/// first, and the subtree.
+/// Descends from the root towards leaf `at`. At each subtree, calls `ends` with the index of the
+/// leaf in the subtree and with the size of the subtree, and stops when `ends` returns true.
+/// Returns the sibling hashes on the path, starting with the lowest, and the subtree where it
+/// stopped.
 fn way(leaves: &[Hash], mut at: usize, ends: fn(usize, usize) -> bool) -> (Vec<Hash>, &[Hash]) {
     let (mut path, mut part) = (Vec::new(), leaves);
     while !ends(at, part.len()) {
@@ -60,30 +63,30 @@ fn way(leaves: &[Hash], mut at: usize, ends: fn(usize, usize) -> bool) -> (Vec<H
     (path, part)
 }
 
-/// The inclusion proof of leaf `index`: the sibling hashes on its path to the root, the lowest
-/// first. `None` if there is no such leaf.
+/// Returns the inclusion proof for leaf `index`: the sibling hashes on the path from this leaf to
+/// the root, starting with the lowest. Returns `None` if there is no such leaf.
 pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
     (index < leaves.len()).then(|| way(leaves, index, |_, size| size == 1).0)
 }
 
-/// The consistency proof from the tree of the first `old` leaves to the tree of all leaves (RFC
-/// 6962, 2.1.2). `None` if `old` is 0 or exceeds the number of leaves.
+/// Returns the consistency proof from the tree of the first `old` leaves to the tree of all leaves
+/// (RFC 6962, 2.1.2). Returns `None` if `old` is 0 or exceeds the number of leaves.
 pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
     if old == 0 || old > leaves.len() {
         return None;
     }
     let (mut path, part) = way(leaves, old - 1, |at, size| at + 1 == size);
-    // The verifier knows the root of the old tree, so leave it out if the subtree is the whole old
-    // tree.
+    // If the subtree is the whole old tree, leave its root out of the proof, because the verifier
+    // already knows it.
     if part.len() < old {
         path.insert(0, root(part));
     }
     Some(path)
 }
 
-/// Follows a proof to the root, from node `at` of a level whose last node is `last`. Calls `step`
-/// with each hash of the proof, and whether it is the left sibling. Returns whether the proof ends
-/// exactly at the root.
+/// Follows a proof from node `at` to the root. `last` is the index of the last node on the level of
+/// `at`. For each hash of the proof, calls `step` with the hash and with whether it is the left
+/// sibling. Returns whether the proof ends exactly at the root.
 fn climb(mut at: u64, mut last: u64, path: &[Hash], mut step: impl FnMut(&Hash, bool)) -> bool {
     for beside in path {
         if last == 0 {
@@ -109,16 +112,16 @@ fn join(beside: &Hash, on_left: bool, hash: &Hash) -> Hash {
     }
 }
 
-/// Whether the proof leads from leaf `index` to the root of a tree of `size` leaves (RFC 9162,
-/// 2.1.3.2).
+/// Returns whether the proof leads from leaf `index` to the root of a tree with `size` leaves (RFC
+/// 9162, 2.1.3.2).
 pub fn inclusion_holds(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
     let mut hash = *leaf;
     let step = |beside: &Hash, on_left| hash = join(beside, on_left, &hash);
     index < size && climb(index, size - 1, path, step) && hash == *root
 }
 
-/// Whether the proof shows that the tree `new` continues the tree `old`, each given by its size and
-/// root (RFC 9162, 2.1.4.2).
+/// Returns whether the proof shows that the tree `new` continues the tree `old` (RFC 9162,
+/// 2.1.4.2). Both trees are given as their size and root.
 pub fn consistency_holds(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> bool {
     let ((old, old_root), (size, new_root)) = (old, new);
     if old == size {
@@ -127,7 +130,8 @@ pub fn consistency_holds(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) ->
     if old == 0 || old > size {
         return false;
     }
-    // A full old tree is a node of the new tree, so the proof does not repeat its hash.
+    // If the old tree is full, it is a node of the new tree, and the proof does not contain its
+    // hash.
     let (first, path) = match path.split_first() {
         _ if old.is_power_of_two() => (old_root, path),
         Some(split) => split,

@@ -1,6 +1,6 @@
-//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text, and lines with Ed25519
-//! signatures of the text. Takes key material as text; returns notes, or the reason not to trust
-//! one. No error shows a private key.
+//! Signed notes as described by <https://c2sp.org/signed-note>: a text, followed by lines with
+//! Ed25519 signatures of the text. Reads keys from text, and signs and verifies notes. Errors never
+//! contain a private key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ const ED25519_TYPE: u8 = 1;
 /// Maximum length of a note, in bytes.
 const MAX_NOTE_BYTES: usize = 64 * 1024;
 
-/// A public key and its name. Its text is `name+hash+key`.
+/// A public key and its name. As text, it is `name+hash+key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
@@ -29,7 +29,7 @@ pub struct VerifierKey {
 /// The reason not to trust a note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteFlaw {
-    /// The text is not a signed note, or not the checkpoint that is needed.
+    /// The text is not a signed note, or is not the expected checkpoint.
     #[error("{0}")]
     Malformed(&'static str),
     /// The key has not signed the note, or is not one of the journal's keys.
@@ -53,13 +53,13 @@ impl VerifierKey {
         }
     }
 
-    /// The key's name, which its signatures show.
+    /// The key's name. Each signature line contains the name of its key.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the text of a note, which this key must have signed. Ignores signatures of other
-    /// keys.
+    /// Verifies that this key has signed a note, and returns the text of the note. Ignores the
+    /// signatures of other keys.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteFlaw> {
         if note.len() > MAX_NOTE_BYTES {
             return Err(NoteFlaw::Malformed("it is too long"));
@@ -88,7 +88,7 @@ impl VerifierKey {
     }
 }
 
-/// Reads a line with a signature: the key's name and hash, and the signature.
+/// Parses a signature line. Returns the name and the hash of the key, and the signature.
 fn signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteFlaw> {
     let rest = line.strip_prefix("— ").ok_or(NoteFlaw::Malformed(
         "a line below the text is not a signature",
@@ -105,7 +105,8 @@ fn signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteFlaw> {
     Ok((name, *hash, signature.to_vec()))
 }
 
-/// The first key that claims to have signed a note, as `name+hash`. Verifies nothing.
+/// Returns the key that the first signature line of a note names, as `name+hash`. Does not verify
+/// the signature.
 pub fn claimed_signer(note: &str) -> Option<String> {
     let (_, lines) = note.rsplit_once("\n\n")?;
     let (name, hash, _) = signature(lines.lines().next()?).ok()?;
@@ -158,7 +159,7 @@ impl FromStr for VerifierKey {
     }
 }
 
-/// Refuses a key's name that does not fit into a line of a note.
+/// Refuses a key name that cannot be written in a signature line.
 fn check_name(name: &str) -> Result<(), Problem> {
     let good = (1..=100).contains(&name.len())
         && name
@@ -180,16 +181,17 @@ pub struct NoteSigner {
     verifier: VerifierKey,
 }
 
-/// The bytes before the seed in a PKCS #8 file of an Ed25519 key (RFC 8410).
+/// The bytes that precede the seed in the PKCS #8 file of an Ed25519 key (RFC 8410).
 const PKCS8_BEFORE_SEED: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
 impl NoteSigner {
-    /// Reads a private key: PKCS #8 as PEM or base64, or the 32 bytes of a seed in base64.
+    /// Reads a private key. It can be a PKCS #8 file as PEM or base64, or a seed of 32 bytes in
+    /// base64.
     ///
     /// # Errors
-    /// The problem with the name or key, without the key.
+    /// Fails if the name or the key is not valid. The error does not contain the key.
     pub fn read(name: &str, key: &SecretString) -> Result<Self, Problem> {
         check_name(name)?;
         let wrong = |why: &str| {
@@ -216,7 +218,8 @@ impl NoteSigner {
         Ok(Self { pair, verifier })
     }
 
-    /// Makes a private key from 32 random bytes, as a PEM file that OpenSSL reads too.
+    /// Returns the private key with the given seed of 32 random bytes, as the text of a PEM file.
+    /// OpenSSL can read this file, too.
     pub fn pem(seed: &[u8; 32]) -> SecretString {
         let der: Vec<u8> = PKCS8_BEFORE_SEED.iter().chain(seed).copied().collect();
         let body = STANDARD.encode(der);
@@ -230,12 +233,12 @@ impl NoteSigner {
         &self.verifier
     }
 
-    /// Signs a text, which must end with a line feed, and returns the note.
+    /// Signs a text and returns the note. The text must end with a line feed.
     pub fn sign(&self, text: &str) -> String {
         format!("{text}\n{}", self.signature(text))
     }
 
-    /// Signs a text, and returns only the line of the note with the signature.
+    /// Signs a text and returns only the signature line.
     pub fn signature(&self, text: &str) -> String {
         let signature = self.pair.sign(text.as_bytes());
         let blob: Vec<u8> = self

@@ -1,6 +1,6 @@
-//! Proofs that can be verified with a public key alone: that a sealed journal contains a request's
-//! records, and that one checkpoint continues another. Takes a log and the bytes of records, or a
-//! proof's JSON; returns the proof, or why it is invalid.
+//! Proofs that can be verified offline with a public key. A [`Proof`] shows that a sealed journal
+//! contains the records of a request. A [`ConsistencyProof`] shows that the log of a newer
+//! checkpoint continues the log of an older one. Proofs are stored as JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,25 +14,26 @@ use super::{
     consistency_holds, inclusion, inclusion_holds,
 };
 
-/// The values of `format` in a [`Proof`] and, below, in a [`ConsistencyProof`].
+/// The value of `format` in a [`Proof`].
 const REQUEST: &str = "sharehook-request-2";
+/// The value of `format` in a [`ConsistencyProof`].
 const CONSISTENCY: &str = "sharehook-consistency-1";
 
-/// One request's records, with the proof that they were sealed.
+/// The records of one request, with the proof that they were sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
     format: String,
     stream: StreamId,
-    /// The request's records, from record 0 on.
+    /// The records of the request, starting with record 0.
     records: Vec<ProvenRecord>,
-    /// The signed checkpoint with the root to which each path leads.
+    /// The signed checkpoint that contains the root of the tree.
     checkpoint: String,
     /// The checkpoints that introduced keys, oldest first.
     keys: Vec<String>,
 }
 
-/// A record and its place in the tree.
+/// A record, with the index of its leaf and the proof that the tree contains it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProvenRecord {
@@ -44,7 +45,7 @@ struct ProvenRecord {
     path: Vec<String>,
 }
 
-/// An older and a newer checkpoint, and the proof that the log only grew in between.
+/// An older and a newer checkpoint, with the proof that the log was only appended to in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
@@ -62,7 +63,7 @@ pub enum ProofFlaw {
     /// The text is not a proof of this program.
     #[error("it is not a proof of this program: {0}")]
     Malformed(String),
-    /// The proof contains a checkpoint that is not trusted.
+    /// A checkpoint in the proof cannot be trusted.
     #[error("one of its checkpoints cannot be trusted: {0}")]
     Checkpoint(#[from] NoteFlaw),
     /// The path of the record with this number does not lead to the signed root.
@@ -74,8 +75,9 @@ pub enum ProofFlaw {
 }
 
 impl Proof {
-    /// Builds the proof for the records in `files`, from record 0 on. `None`: a record is not
-    /// sealed, or differs from what was sealed.
+    /// Builds the proof for the records of a stream. `files` are the bytes of these records,
+    /// starting with record 0. Returns `None` if a record is not sealed, or differs from the record
+    /// that was sealed.
     pub fn of(
         log: &VerifiedLog,
         keys: Vec<String>,
@@ -107,9 +109,9 @@ impl Proof {
         parsed(text, REQUEST, |proof: &Self| &proof.format)
     }
 
-    /// Verifies offline that the signed tree contains each record of the proof, and returns the
-    /// tree's checkpoint. `key` is a trusted key of the journal. Does not verify that the records
-    /// follow each other; `Chain` verifies that.
+    /// Verifies that the signed tree contains each record of the proof, and returns the checkpoint
+    /// of this tree. `key` is a trusted key of the journal. This does not verify that each record
+    /// continues the record before it, which `Chain` does.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
         let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
         for (seq, record) in (0..).zip(&self.records) {
@@ -139,15 +141,16 @@ impl Proof {
         self.stream
     }
 
-    /// The records' files, from record 0 on.
+    /// Returns the contents of the record files, starting with record 0.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.records.iter().map(|record| record.record.as_str())
     }
 }
 
 impl ConsistencyProof {
-    /// Builds the proof that the newest checkpoint continues `old`, whose note is `note`. `None` if
-    /// `old` has no entries, or more than the log.
+    /// Builds the proof that the newest checkpoint of `log` continues the checkpoint `old`. `note`
+    /// is the signed text of `old`. Returns `None` if `old` has no entries, or has more entries
+    /// than `log`.
     pub fn of(log: &VerifiedLog, keys: Vec<String>, old: &Checkpoint, note: &str) -> Option<Self> {
         let (_, new) = log.newest()?;
         let path = consistency(log.leaves(), usize::try_from(old.size).ok()?)?;
@@ -165,7 +168,7 @@ impl ConsistencyProof {
         parsed(text, CONSISTENCY, |proof: &Self| &proof.format)
     }
 
-    /// Verifies the proof offline. Returns the older and the newer checkpoint.
+    /// Verifies the proof, and returns the older and the newer checkpoint.
     pub fn check(&self, key: &VerifierKey) -> Result<(Checkpoint, Checkpoint), ProofFlaw> {
         let old = opened(&self.old, key, &self.keys)?;
         let new = opened(&self.new, key, &self.keys)?;
@@ -192,8 +195,8 @@ fn parsed<T: DeserializeOwned>(
     }
 }
 
-/// Opens a checkpoint that one of the journal's keys has signed. `keys` are the checkpoints that
-/// link that key to `trusted`.
+/// Verifies and returns a checkpoint that was signed by one of the journal's keys. `keys` are the
+/// checkpoints that introduced these keys. They extend the trust in `trusted` to the other keys.
 fn opened(note: &str, trusted: &VerifierKey, keys: &[String]) -> Result<Checkpoint, ProofFlaw> {
     let chain = KeyChain::of(trusted, keys)?;
     let number = Checkpoint::unverified(note)?.number;

@@ -1,9 +1,9 @@
-//! A segment: the files of the records of one seal. Converts records to an object's bytes and back.
+//! A segment is an object with the record files of one seal. Converts segments to bytes and back.
 //! A segment has exactly one encoding, so a change of any byte is detected.
 //!
-//! Header lines and an empty line precede the records. Each record is a line with its stream and
-//! number, followed by its file, which has exactly two lines, so no lengths are needed. A segment
-//! without records introduces the next key.
+//! A segment begins with header lines and an empty line. Then, for each record, follow a line with
+//! the record's stream and number, and the record's file. Such a file always has two lines, so the
+//! format needs no lengths. A segment without records introduces the next key.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -12,13 +12,15 @@ use super::super::record::{MAX_RECORD_BYTES, StreamId};
 use super::{Entry, KeyChange};
 use crate::domain::Timestamp;
 
-/// Size at which a segment is full, in bytes. Further records go into the next segment.
+/// Number of bytes of records from which a segment is full. Further records go into the next
+/// segment.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum number of records in a segment.
 const MAX_SEGMENT_RECORDS: usize = 20_000;
 /// Maximum length of the line before each record, in bytes.
 const MAX_PLACE_BYTES: usize = 64;
-/// Maximum size of a segment: its last record may have the maximum size of a record.
+/// Maximum size of a segment in bytes. It includes one record of the maximum size, because such a
+/// record can be added to a segment that is almost full.
 pub(in crate::journal) const MAX_SEGMENT_BYTES: u64 =
     (FULL_BYTES + MAX_SEGMENT_RECORDS * MAX_PLACE_BYTES + 1024) as u64 + MAX_RECORD_BYTES;
 
@@ -31,17 +33,16 @@ pub(in crate::journal) struct Segment {
     pub(in crate::journal) number: u64,
     /// The number of entries in the log before this seal.
     pub(in crate::journal) start: u64,
-    /// When the seal was begun, by the sealer's clock.
+    /// When the sealer began the seal, according to the sealer's clock.
     pub(in crate::journal) at: Timestamp,
     /// The key that signs from the next seal on, if this seal introduces one.
     pub(in crate::journal) key_change: Option<KeyChange>,
-    /// Each record's place and hash, and the bytes of its file, in the order of the log.
+    /// The entry and the file of each record, in the order of the log.
     pub(in crate::journal) records: Vec<(Entry, Bytes)>,
     bytes: usize,
 }
 
 impl Segment {
-    /// A segment without records.
     pub(in crate::journal) fn new(number: u64, start: u64, at: Timestamp) -> Self {
         Self {
             number,
@@ -63,7 +64,6 @@ impl Segment {
         self.bytes >= FULL_BYTES || self.records.len() >= MAX_SEGMENT_RECORDS
     }
 
-    /// Each record's place and hash, in the order of the log.
     pub(in crate::journal) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.records.iter().map(|(entry, _)| entry)
     }
@@ -130,7 +130,7 @@ impl Segment {
     }
 }
 
-/// The line before a record's file.
+/// Returns the line that precedes a record's file.
 fn place(stream: StreamId, seq: u64) -> String {
     format!("{stream} {seq}\n")
 }
@@ -141,7 +141,7 @@ fn read_place(line: &str) -> Option<(StreamId, u64)> {
     (place(stream, seq) == line).then_some((stream, seq))
 }
 
-/// The number of records in a segment's bytes; for the fuzz targets.
+/// Returns the number of records in an encoded segment. Used by the fuzz targets.
 pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
     Segment::read(&Bytes::copy_from_slice(bytes)).map(|segment| segment.records.len())
 }

@@ -1,10 +1,10 @@
-//! Tiles of the tree (256 hashes of one level in an object) and entry bundles, in the layout of
-//! <https://c2sp.org/tlog-tiles>. Takes entries in order; returns the objects that they determine,
-//! and the root.
+//! Tiles and entry bundles in the layout of <https://c2sp.org/tlog-tiles>. A full tile is an object
+//! with 256 hashes of one level of the tree. Takes the entries of the log in order. Returns the
+//! tiles and bundles to store, and the root of the tree.
 
 use super::{Entry, Hash, leaf_hash, root};
 
-/// Number of hashes in a full tile, and of entries in a full bundle.
+/// Number of hashes in a full tile, and number of entries in a full bundle.
 const WIDTH: usize = 256;
 
 /// An object of the log that is created once and never overwritten.
@@ -15,7 +15,7 @@ pub(in crate::journal) struct Object {
     pub(in crate::journal) bytes: Vec<u8>,
 }
 
-/// The right edge of the tree: the hashes of each level's partial tile, and the entries of the
+/// The right edge of the tree: the hashes in the partial tile of each level, and the entries in the
 /// partial bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::journal) struct Edge {
@@ -25,7 +25,7 @@ pub(in crate::journal) struct Edge {
 }
 
 impl Edge {
-    /// The edge of a tree of `size` leaves, from its partial tiles and its partial bundle.
+    /// Creates the edge of a tree with `size` leaves from its partial tiles and its partial bundle.
     pub(in crate::journal) fn of(size: u64, levels: Vec<Vec<Hash>>, bundle: Vec<u8>) -> Self {
         Self {
             size,
@@ -34,8 +34,9 @@ impl Edge {
         }
     }
 
-    /// Appends entries to the tree, and the hash of each one to `leaves`. Returns the tiles and
-    /// bundles that become full, then the partial ones at the new edge.
+    /// Appends entries to the tree, and appends the leaf hash of each entry to `leaves`. Returns
+    /// the tiles and bundles that became full, followed by the partial tiles and the partial bundle
+    /// of the new edge.
     pub(in crate::journal) fn append<'e>(
         &mut self,
         entries: impl IntoIterator<Item = &'e Entry>,
@@ -115,8 +116,8 @@ fn tile(level: usize, index: u64, hashes: &[Hash]) -> Object {
     }
 }
 
-/// The path of each level's partial tile in a tree of `size` leaves, beginning with the level of
-/// the leaves; `None` for a level without a partial tile.
+/// Returns the paths of the partial tiles of a tree with `size` leaves, one per level, starting
+/// with the leaves. The path is `None` if the level has no partial tile.
 pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
     let levels = (0..8).filter(|level| *level == 0 || size >> (8 * level) > 0);
     let path_of = |level: usize| {
@@ -126,31 +127,33 @@ pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
     levels.map(path_of).collect()
 }
 
-/// The path of the partial bundle of a tree of `size` leaves; `None` if it has none.
+/// Returns the path of the partial bundle of a tree with `size` leaves, or `None` if all of its
+/// bundles are full.
 pub(in crate::journal) fn partial_bundle(size: u64) -> Option<String> {
     let width = width_at(size, 0);
     (width > 0).then(|| path("entries", index_at(size, 0), width))
 }
 
-/// The paths of all entry bundles of a tree of `size` leaves.
+/// Returns the paths of all entry bundles of a tree with `size` leaves.
 pub(in crate::journal) fn bundles(size: u64) -> impl DoubleEndedIterator<Item = String> {
     let full = (0..index_at(size, 0)).map(|index| path("entries", index, WIDTH));
     full.chain(partial_bundle(size))
 }
 
-/// The number of hashes in a level's partial tile; 0 if the level has none.
+/// Returns the number of hashes in the partial tile of a level, or 0 if the level has none.
 fn width_at(size: u64, level: usize) -> usize {
     usize::try_from((size >> (8 * level)) & 0xff).unwrap_or(0)
 }
 
-/// The number of full tiles of a level.
+/// Returns the number of full tiles of a level. This is also the index of its partial tile.
 fn index_at(size: u64, level: usize) -> u64 {
     size.checked_shr(8 * (u32::try_from(level).unwrap_or(u32::MAX).saturating_add(1)))
         .unwrap_or(0)
 }
 
-/// Returns `tile/<level>/<index>`, followed by `.p/<width>` for a partial tile. The index has three
-/// digits per part, and an `x` before each part but the last: `x001/234`.
+/// Returns `tile/<level>/<index>`, followed by `.p/<width>` for a partial tile. The index is split
+/// into parts of three digits, and all parts except the last start with an `x`. For example, the
+/// index 1234 is written as `x001/234`.
 fn path(level: &str, index: u64, width: usize) -> String {
     let mut parts = vec![format!("{:03}", index % 1000)];
     let mut rest = index / 1000;

@@ -1,4 +1,4 @@
-//! The log as a verifier rebuilds it, seal by seal. Takes segments and checkpoints in order, and
+//! Verifies the log by rebuilding it seal by seal. Takes the segments and checkpoints in order, and
 //! the keys. Returns the sealed hash of each record, or the flaw of the first bad seal.
 
 use std::collections::BTreeMap;
@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use super::super::record::{Flaw, StreamId};
 use super::{Checkpoint, Edge, Entry, Hash, Object, Segment, VerifierKey};
 
-/// The verified content of all seals so far. Memory grows by about a hundred bytes per sealed
+/// The verified content of all seals so far. It uses about a hundred bytes of memory per sealed
 /// record.
 #[derive(Debug, Clone, Default)]
 pub struct VerifiedLog {
     edge: Edge,
     leaves: Vec<Hash>,
-    /// Each sealed record's hash, and the number of its seal.
+    /// The hash of each sealed record, and the number of the seal that contains the record.
     sealed: BTreeMap<StreamId, BTreeMap<u64, (Hash, u64)>>,
     records: u64,
     newest: Option<(Checkpoint, String)>,
 }
 
 impl VerifiedLog {
-    /// Applies the next seal. Returns the tiles and bundles that the seal determines. After an
-    /// error the log is unchanged, and no later seal can follow.
+    /// Verifies the next seal and adds it. Returns the tiles and entry bundles that belong to the
+    /// seal. If this fails, the `VerifiedLog` is unchanged, and no later seal can be added.
     pub(in crate::journal) fn push(
         &mut self,
         segment: &Segment,
@@ -66,22 +66,23 @@ impl VerifiedLog {
         Ok(objects)
     }
 
-    /// A stream's sealed records, by number: each one's hash, and the number of its seal.
+    /// Returns the sealed records of a stream by their numbers. For each record, the value is the
+    /// record's hash and the number of the seal that contains it.
     pub fn sealed(&self, stream: StreamId) -> Option<&BTreeMap<u64, (Hash, u64)>> {
         self.sealed.get(&stream)
     }
 
-    /// The streams with a sealed record.
+    /// Returns the streams that have sealed records.
     pub fn streams(&self) -> impl Iterator<Item = StreamId> {
         self.sealed.keys().copied()
     }
 
-    /// The log's number of entries.
+    /// The number of entries in the log.
     pub fn size(&self) -> u64 {
         self.edge.size()
     }
 
-    /// The number of sealed records. A record in two seals is counted once.
+    /// The number of sealed records. A record that is in two seals is counted once.
     pub fn records(&self) -> u64 {
         self.records
     }
