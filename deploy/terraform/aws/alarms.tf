@@ -1,4 +1,5 @@
-# The alarms of template.yaml. `cloudwatch::alarms_and_dashboard_watch_what_the_function_writes` holds the metrics against the table of definitions.
+# The same alarms as in template.yaml. The test `cloudwatch::alarms_and_dashboard_watch_what_the_function_writes` checks that their metrics
+# exist.
 
 locals {
   # metric, result, statistic, seconds, periods, threshold, whether missing data is the alarm, description

@@ -1,4 +1,5 @@
-# The journal: versioned, locked, for TLS only; records and the log are created once and not deleted. It outlives the module.
+# The bucket of the journal. It is versioned, has Object Lock, and requires TLS. Records and objects of the log can be created but not
+# overwritten or deleted. The bucket is kept if the module is destroyed.
 
 resource "aws_s3_bucket" "journal" {
   bucket_prefix       = "${var.name}-journal-"

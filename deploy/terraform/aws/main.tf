@@ -1,4 +1,5 @@
-# sharehook on AWS Lambda, as template.yaml has it: an HTTP API, a queue with dead letters, two schedules, the journal's bucket and alarms.
+# sharehook on AWS Lambda, with the same resources as template.yaml: an HTTP API, a queue with a dead-letter queue, two schedules, the
+# journal's bucket, and alarms.
 # Secrets are read at run time. README.md beside this file says what was checked and what was not.
 
 terraform {
@@ -30,7 +31,7 @@ resource "aws_lambda_function" "sharehook" {
       SHAREHOOK_JOURNAL    = "s3://${aws_s3_bucket.journal.bucket}/journal"
       SHAREHOOK_QUEUE_ARN  = aws_sqs_queue.requests.arn
       SHAREHOOK_CLOUD_SITE = var.cloud_site
-      # The extension keeps nothing: the function itself decides when to read a secret again.
+      # The extension must not cache secrets, because the function decides when to read a secret again.
       SECRETS_MANAGER_TTL = "0"
       SHAREHOOK_SEAL_KEY   = "aws-secretsmanager:${var.secret_arn}#${var.seal_key_field}"
     }
@@ -39,7 +40,7 @@ resource "aws_lambda_function" "sharehook" {
   logging_config {
     log_group  = aws_cloudwatch_log_group.function.name
     log_format = "JSON"
-    # A level above INFO would drop the copies of records in the log, which are evidence.
+    # A level above INFO would drop the copies of records that the function writes to the log as evidence.
     application_log_level = "DEBUG"
   }
 
@@ -53,8 +54,8 @@ resource "aws_cloudwatch_log_group" "function" {
   retention_in_days = var.log_retention_days
 }
 
-# Everything that the function may do: append to the journal, read it, delete entries of its index, take from the queue, read its secret,
-# log, trace.
+# The permissions of the function. It may append to the journal and read it, delete entries of the journal's index, receive messages from
+# the queue, read its secret, and write logs and traces.
 resource "aws_iam_role" "function" {
   name               = "${var.name}-function"
   assume_role_policy = data.aws_iam_policy_document.assume_function.json
@@ -91,8 +92,8 @@ data "aws_iam_policy_document" "function" {
     sid       = "List"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.journal.arn]
-    # IfExists: S3 answers a read of a missing object with 404 only to a caller who may list the
-    # bucket. When it checks that right, the request has no s3:prefix.
+    # IfExists is needed for reads of objects that do not exist. S3 answers such a read with 404 only
+    # if the caller may list the bucket. When S3 checks this permission, the request has no s3:prefix.
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
@@ -121,8 +122,8 @@ data "aws_iam_policy_document" "function" {
   }
 }
 
-# The HTTP API: every path and method goes to the function, which checks each delivery's signature. No CORS: API Gateway would answer the
-# OPTIONS handshake of CloudEvents webhooks instead of the function.
+# The HTTP API passes every path and method to the function, which checks the signature of each delivery. CORS must not be set, because API
+# Gateway would then answer the OPTIONS handshake of CloudEvents webhooks instead of the function.
 resource "aws_apigatewayv2_api" "hooks" {
   name          = var.name
   protocol_type = "HTTP"
@@ -153,7 +154,7 @@ resource "aws_apigatewayv2_stage" "default" {
     throttling_burst_limit = 2 * var.api_rate
   }
 
-  # Neither headers nor queries: they may carry secrets.
+  # Headers and queries are not logged, because they may contain secrets.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api.arn
     format = jsonencode({
@@ -181,8 +182,8 @@ resource "aws_lambda_permission" "api" {
   source_arn    = "${aws_apigatewayv2_api.hooks.execution_arn}/*"
 }
 
-# Native requests from inside the account. The visibility timeout is six times the function's, so that no message returns while its batch
-# is in progress.
+# The queue for native requests from inside the AWS account. The visibility timeout is six times the function's timeout, so that no message
+# becomes visible again while its batch is being processed.
 resource "aws_sqs_queue" "requests" {
   name                       = "${var.name}-requests"
   sqs_managed_sse_enabled    = true
@@ -200,8 +201,8 @@ resource "aws_sqs_queue" "dead_letters" {
   message_retention_seconds = 1209600
 }
 
-# A bad message fails alone. Two batches at once: the cloud counts calls over all instances, and each
-# instance knows only its own.
+# If a message of a batch is bad, only this message fails. At most two batches are processed at the same time, because
+# the cloud's rate limit applies to all instances together, but each instance knows only its own calls.
 resource "aws_lambda_event_source_mapping" "requests" {
   event_source_arn        = aws_sqs_queue.requests.arn
   function_name           = aws_lambda_function.sharehook.arn
@@ -213,7 +214,7 @@ resource "aws_lambda_event_source_mapping" "requests" {
 }
 
 locals {
-  # No retries: the next run does the rest.
+  # Retries are not needed, because the next run continues the work.
   schedules = {
     sweep = "rate(5 minutes)"
     drift = "rate(12 hours)"

@@ -32,8 +32,8 @@ variable "variables" {
   description = "Each env:NAME of sharehook.toml, SHAREHOOK_SEAL_KEY, and the journal's credentials."
 }
 
-# The function signs its calls to Tencent Cloud with this role's credentials, so no key pair for
-# them is stored.
+# The function signs its calls to Tencent Cloud with the credentials of this role, so no key pair
+# needs to be stored.
 resource "tencentcloud_cam_role" "function" {
   name = var.name
   document = jsonencode({
