@@ -1,4 +1,4 @@
-"""Alarms of a deployed stack on the local AWS, with the metrics that the function wrote into its log.
+"""Evaluates the alarms of a stack on the local AWS, using the metrics that the function wrote to its log.
 
 The local AWS reads no metrics from logs and has no metrics of queues. It evaluates an alarm over all dimensions of its metric, and
 ignores missing data. So this module publishes the function's lines with PutMetricData, and evaluates each alarm's definition over the
@@ -44,7 +44,7 @@ class Alarms:
             {"MetricName": metric, "Dimensions": [{"Name": name, "Value": of}], "Value": value}])
 
     def definition(self, part: str) -> dict:
-        """An alarm as it was created."""
+        """Returns the definition with which an alarm was created."""
         found = self.metrics.describe_alarms(AlarmNames=[self.names[part]])["MetricAlarms"]
         check(len(found) == 1, f"one alarm {part}", found)
         return found[0]

@@ -2,7 +2,7 @@
 """Runs the function in cargo-lambda's local Lambda, as a developer does, and checks its answers and shares.
 
 Shows that an HTTP delivery is answered, that only the bad record of a batch fails, and that each share is made once.
-Has no queue, because cargo-lambda redelivers nothing; tests/peers/ministack.py has one.
+Does not test the queue, because cargo-lambda does not redeliver messages. tests/peers/ministack.py does.
 """
 
 import concurrent.futures
@@ -25,7 +25,7 @@ PROFILE = os.environ.get("SHAREHOOK_PROFILE", "release")
 
 
 class Local:
-    """`cargo lambda watch` on a free port, and `cargo lambda invoke` to it."""
+    """Runs `cargo lambda watch` on a free port, and invokes the function with `cargo lambda invoke`."""
 
     def __init__(self, stage: Stage, variables: dict):
         self.stage = stage

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Starts the zip that `cargo lambda build` makes from the settings in Cargo.toml, as Lambda does.
 
-Shows that the package has the files that the function reads at its start, and that the function answers an event. The binary is that of
-scripts/package. It has the same settings, so nothing is compiled again.
+Shows that the package has the files that the function reads at its start, and that the function answers an event. scripts/package
+uses the same settings. If it was run before, nothing is compiled again.
 """
 
 import os

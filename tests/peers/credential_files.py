@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Credential files as Python's configparser reads them. The SDK uses configparser.
+"""Records how Python's configparser, which the SDK uses, reads credential files.
 
-Writes tests/vectors/credential-files.json: each text with the values of its section `default`, or null where
-configparser refuses the file. With --check it compares instead, and exits 1 on a difference.
+Writes tests/vectors/credential-files.json: each text with the values of its section `default`, or with null if
+configparser refuses the text. With --check, compares the file instead, and exits with code 1 if it differs.
 """
 
 import configparser

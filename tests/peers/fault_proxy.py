@@ -1,7 +1,7 @@
 """A proxy on loopback between a program and an object store. It makes writes fail as networks and stores do.
 
-In: the store's address, and one fault per write, in order. Out: the fault of each write. Passes everything else on
-unchanged. Knows only the error format of S3.
+Takes the address of the store, and a list of faults. Each fault is applied to one write, in order. All other requests
+are passed on unchanged. Error answers have the format of S3.
 """
 
 import collections
@@ -24,7 +24,7 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"
 
 
 class FaultProxy:
-    """Runs until `stop`. `url` replaces the store's address."""
+    """Runs until `stop` is called. The program under test must use `url` as the address of the store."""
 
     def __init__(self, target: str):
         self.target = urllib.parse.urlsplit(target)
@@ -44,7 +44,7 @@ class FaultProxy:
             self.waiting.extend(faults)
 
     def drained(self) -> None:
-        """Fails if an injected fault was not applied to any write: then the test did not test that fault."""
+        """Fails if an injected fault was not applied to any write, because the fault was then not tested."""
         with self.lock:
             if self.waiting:
                 raise Failed(f"faults that no write has met: {list(self.waiting)}")

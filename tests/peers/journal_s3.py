@@ -33,7 +33,7 @@ def share(name: str, image: str = IMAGE, **more) -> tuple:
 
 
 class Place:
-    """One bucket, and the processes that use it."""
+    """A bucket, and the processes whose journal is in it."""
 
     def __init__(self, stage: Stage, sandbox: Sandbox, aws: Aws):
         self.stage, self.sandbox, self.objects = stage, sandbox, aws.client("s3")
@@ -88,7 +88,7 @@ class Place:
 
 
 def deliver(url: str, delivery: tuple) -> tuple:
-    """Sends one delivery. Returns (status, answer), or 0 and the error if the connection ended."""
+    """Sends one delivery. Returns (status, answer), or (0, error) if the connection was closed."""
     try:
         status, text = http_call(f"{url}/hooks/native", "POST", *delivery)
         return status, json.loads(text)
@@ -159,7 +159,7 @@ def hold(place: Place, services: list) -> None:
 
 
 def outage(place: Place, services: list) -> None:
-    """The store refuses every write: the program may read the cloud, but must not change it. Then the delivery succeeds."""
+    """While the store refuses every write, the program must not change the cloud. Afterwards the delivery succeeds."""
     before = place.sandbox.shares()
     place.proxy.inject([THROTTLED] * 200)
     status, answer = deliver(services[0], share("OUTAGE"))
@@ -173,7 +173,7 @@ def outage(place: Place, services: list) -> None:
 
 
 def published(place: Place) -> None:
-    """The report is written as an object by the command, and by a scheduled sweep if there is none."""
+    """Checks that the command writes the report as an object, and that a scheduled sweep does so if there is none."""
     command, sweep = "reports/shares.html", "reports/swept.html"
     code, text = place.command("report", "--to", f"s3://{BUCKET}/{command}")
     equal(code, 0, f"the exit code of report; it said {text}")
@@ -262,7 +262,7 @@ def retention(place: Place) -> None:
 
 
 def tampered(place: Place):
-    """Removes and alters a first record, a last one and a part of the log, and restores each."""
+    """Removes, alters and restores a first record, a last record, and a part of the log, one after the other."""
     listed = place.objects.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/")["Contents"]
     # Findings about empty files of the index have tests elsewhere.
     keys = sorted(entry["Key"] for entry in listed if "/requests/" in entry["Key"])

@@ -17,21 +17,21 @@ from prometheus_client.parser import text_string_to_metric_families  # noqa: E40
 
 
 def families(url: str) -> dict:
-    """The metrics by name, as the library reads them."""
+    """Parses the metrics with the library, and returns them by name."""
     status, text = http_call(f"{url}/metrics")
     equal(status, 200, "the status of /metrics")
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
 def value(read: dict, name: str, **labels) -> float:
-    """Returns the value of one sample; 0 if there is none."""
+    """Returns the value of a sample, or 0 if there is no such sample."""
     found = [sample.value for family in read.values() for sample in family.samples
              if sample.name == name and sample.labels == labels]
     return found[0] if found else 0.0
 
 
 def queries() -> list:
-    """Every query of the alert rules and the dashboard."""
+    """Returns all queries of the alert rules and the dashboard."""
     folder = ROOT / "deploy" / "observe"
     rules = (folder / "alerts.yaml").read_text(encoding="utf-8").splitlines()
     panels = json.loads((folder / "grafana.json").read_text(encoding="utf-8"))["panels"]
@@ -53,7 +53,7 @@ def load(url: str) -> None:
 
 
 def test(stage: Stage) -> None:
-    """Serves, loads and reads the metrics twice."""
+    """Starts a server, and reads its metrics after each of two loads."""
     configuration = local_configuration(stage.directory)
     address = f"127.0.0.1:{free_port()}"
     variables = local_variables(Sandbox(stage).url, f"file:{stage.directory / 'journal'}")

@@ -41,7 +41,7 @@ ROTATED = "rotated-jira-secret-of-a-test-0123456789"
 
 
 class Aws:
-    """ministack on a free port, with clients for it."""
+    """Runs ministack on a free port, and creates clients for it."""
 
     def __init__(self, stage: Stage):
         self.stage = stage
@@ -163,7 +163,7 @@ class Deployed:
                                          "maxReceiveCount": RECEIVES})})
 
     def _notifying(self):
-        """Returns the deployed configuration, with a target of notifications that answers 410, after which none is repeated."""
+        """Returns the deployed configuration, with a notification target that answers 410. After this status, no notification is repeated."""
         folder = self.aws.stage.directory / self.name
         folder.mkdir()
         target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gone)
@@ -274,7 +274,7 @@ def rotation(stack: Deployed) -> None:
 
 
 def function_url(aws: Aws, sandbox: Sandbox) -> None:
-    """Tests the other ingress in its own stack."""
+    """Tests the function URL, which is the other ingress, in its own stack."""
     stack = Deployed(aws, sandbox, "function-url")
     check("HttpApi" not in stack.parts and "FunctionUrl" in stack.parts, "a function URL and no API", sorted(stack.parts))
     equal(stack.post("http-jira-forged.json")[0], 401, "the function URL's status for a forged signature")
@@ -283,7 +283,7 @@ def function_url(aws: Aws, sandbox: Sandbox) -> None:
 
 
 def alarms(stack: Deployed, sandbox: Sandbox) -> None:
-    """Each alarm has the right state for an overdue share, an undelivered notification, a stopped schedule, and dead letters."""
+    """Checks the state of the alarms after an overdue share, an undelivered notification, a stopped schedule, and dead letters."""
     watch = Alarms(stack.aws, stack.parts)
     watch.publish()
     for part in ("OverdueAlarm", "SweepAlarm"):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Exported events against the published schema of OCSF 1.8.0, by an independent JSON Schema validator.
+"""Validates exported events against the published schema of OCSF 1.8.0 with an independent JSON Schema validator.
 
 The schema in tests/vectors was made once with `ocsf-json-schema` 1.2.0 (class api_activity; profiles cloud, datetime,
 security_control). The records come from runs against the stand-in cloud: a share, a denial, a duplicate with other
-content, and a signed share that takes several calls. Every event must be valid, and the validator must find spoiled ones.
+content, and a signed share that takes several calls. Every event must be valid. The validator must refuse events that the test has spoiled.
 """
 
 import json

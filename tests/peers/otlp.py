@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A stand-in for an OpenTelemetry collector reads traces and metrics as the official protobuf messages.
 
-In: a binary with the feature `otlp` (`cargo build --features otlp`). Shows that the spans of a webhook, its cloud call and its
+Needs a binary with the feature `otlp` (`cargo build --features otlp`). Shows that the spans of a webhook, its cloud call and its
 notification are one trace; that a slow, absent or refusing collector delays no delivery; that lost spans are counted; and that a
 function sends its spans before its host may freeze it.
 """
@@ -108,7 +108,7 @@ def deliver(url: str, name: str, trace: str, sampled: bool = True, **fields) -> 
 
 
 def one_trace(url: str, collector: Collector, sandbox: Sandbox) -> None:
-    """Checks the trace of a delivery: its request, its cloud calls, its notification."""
+    """Checks that the request, the cloud calls and the notification of a delivery are in one trace."""
     deliver(url, "CHG-1", TRACE)
     wait_for("the spans of the notification", lambda: any(s.name == "notify" for s in collector.of_trace(TRACE).values()), 20)
     spans = collector.of_trace(TRACE)

@@ -24,7 +24,7 @@ IMAGES = ("img-6pb6lrmy", "lhbp-6jc6l8yb")
 
 
 def request(number: int, **more) -> dict:
-    """A request that the sample policy allows; each number is another account of the staging group."""
+    """Returns a request that the sample policy allows. Each number stands for another account of the staging group."""
     return {"id": f"CHG00{30000 + number}", "ticket": f"CHG00{30000 + number}", "action": "share", "region": "ap-singapore",
             "image": IMAGES[number % 2], "accounts": [f"7000000000{number % 12 + 1:02}"], "requester": "alice@example.com",
             "approvers": ["bob@example.com"], "reason": "预发布环境需要七月的基础镜像", **more}

@@ -3,8 +3,8 @@
 
 Standard Webhooks, Svix and Slack with their official Python libraries; Standard Webhooks, Svix and GitHub with those of
 npm. The server accepts each delivery unchanged, and refuses it with one changed byte, with another secret, and when it
-is old. Then the test mutates deliveries at random: the server refuses each that the Python library refuses. Only the
-server refuses some kinds of mutation; the code has the reason of each kind.
+is old. Then the test mutates deliveries at random. The server must refuse each delivery that the Python library
+refuses. The server also refuses some kinds of mutation that the library accepts; the code gives the reason for each kind.
 """
 
 import datetime
@@ -111,7 +111,7 @@ def believed_by_slack(secret: str, data: bytes, headers: dict) -> bool:
 
 
 def changed_text(text: str, dice: random.Random) -> str:
-    """Changes the case of one character, replaces, adds or removes one."""
+    """Changes the case of one character, or replaces, adds or removes one character."""
     at = dice.randrange(len(text))
     return dice.choice([
         text[:at] + text[at].swapcase() + text[at + 1:],

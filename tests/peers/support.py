@@ -1,7 +1,7 @@
 """The harness of the peer tests: starts and ends programs, waits with a limit, and explains failed checks.
 
-In: this checkout, with a built `sharehook` (SHAREHOOK_BIN names another). Out: exit 0, or 1 after printing the
-expected and the actual value, and the last lines of every program's log. Knows nothing of queues or Tencent Cloud.
+Uses the `sharehook` that was built in this checkout, or the program that SHAREHOOK_BIN names. If a check fails, prints the
+expected and the actual value and the last lines of every program's log, and exits with code 1.
 """
 
 import base64
@@ -41,7 +41,7 @@ LOCAL = _local_variables()
 
 
 class Failed(Exception):
-    """A failed check. Its text is for people."""
+    """A failed check. Its text is shown to the user."""
 
 
 def use_environment(name: str) -> None:
@@ -54,12 +54,12 @@ def use_environment(name: str) -> None:
 
 
 def event(name: str):
-    """An event file's JSON."""
+    """Returns the JSON of an event file."""
     return json.loads((EVENTS / name).read_text(encoding="utf-8"))
 
 
 def check(holds: bool, expected: str, got=None) -> None:
-    """Unless `holds`, fails with the expected and the actual value."""
+    """Fails with the expected and the actual value unless `holds` is true."""
     if holds:
         return
     shown = got if isinstance(got, str) else json.dumps(got, indent=2, default=str)
@@ -191,7 +191,7 @@ def environment(more: dict) -> dict:
 
 
 def binary() -> pathlib.Path:
-    """The program under test."""
+    """Returns the path of the program under test."""
     path = pathlib.Path(os.environ.get("SHAREHOOK_BIN", ROOT / "target" / "debug" / "sharehook")).resolve()
     if not path.exists():
         raise Failed(f"{path} is missing; run cargo build first")
@@ -230,7 +230,7 @@ def aged(record: bytes, year: str = "2020") -> bytes:
 
 
 class Sandbox:
-    """`sharehook sandbox` on a free port, of the site that lists the accounts of a blueprint."""
+    """Runs `sharehook sandbox` on a free port, as the site that can list the accounts of a blueprint."""
 
     def __init__(self, stage: Stage, *options: str):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -265,7 +265,7 @@ class Sandbox:
 
 
 class Runtime:
-    """Lambda's runtime API with one event. Calls `at_answer` when the answer arrives, before the function may be frozen."""
+    """A stand-in for Lambda's runtime API that has one event. Calls `at_answer` when the answer arrives, before the function may be frozen."""
 
     def __init__(self, payload: dict, trace: str = "", at_answer=lambda: None):
         events, self.answers, self.seconds = [json.dumps(payload).encode()], [], 0.0
@@ -314,13 +314,13 @@ class Runtime:
 
 
 def _shares(call: dict) -> bool:
-    """Returns whether a call shares an image; others cancel or read."""
+    """Returns whether a call shares an image. Other calls cancel shares or read."""
     return call["action"] == "ShareBlueprintAcrossAccounts" or call["permission"] == "SHARE"
 
 
 @contextlib.contextmanager
 def staged():
-    """Makes a stage in its own folder. If the `with` block fails, prints the logs."""
+    """Creates a stage in its own folder. If the `with` block fails, prints the logs."""
     with tempfile.TemporaryDirectory(prefix="sharehook-peers-") as directory:
         stage = Stage(pathlib.Path(directory))
         try:

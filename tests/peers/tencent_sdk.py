@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The vendor's Python SDK against the stand-in cloud. The SDK signs and reads answers independently of our code.
+"""Tests the stand-in cloud with the vendor's Python SDK, which signs and reads answers independently of our code.
 
 Shows that the stand-in accepts the signatures of the vendor's signer and refuses others. So a request of ours that the
 stand-in accepts follows the vendor's rules. The SDK and `crates/tc3` make the same signatures for random requests. Then
@@ -139,7 +139,7 @@ def operations(cloud: Cloud, sandbox: Sandbox) -> None:
 
 
 def refusals(cloud: Cloud, sandbox: Sandbox) -> None:
-    """Wrong calls get the vendor's error codes and share nothing."""
+    """Checks that wrong calls get the vendor's error codes and share nothing."""
     def share(client):
         return lambda: client.ShareBlueprintAcrossAccounts(filled(
             lighthouse.ShareBlueprintAcrossAccountsRequest(), BlueprintId=BLUEPRINT, AccountIds=ACCOUNTS[1:]))
@@ -212,7 +212,7 @@ class Service:
 
 
 def told(answer: dict, *kinds: str) -> list:
-    """Returns the accounts of an answer whose result is one of these, sorted."""
+    """Returns the sorted accounts of an answer whose result is one of the given results."""
     return sorted(result["account"] for result in answer["results"]
                   if "account" in result and result["result"] in kinds)
 

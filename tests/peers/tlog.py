@@ -99,7 +99,7 @@ def refused(journal: pathlib.Path, vkey: str) -> bool:
 
 
 def test(stage: Stage) -> None:
-    """Fills a journal, seals it four times, replaces the key, verifies the log, and alters it."""
+    """Fills a journal, seals it four times, replaces the key, and verifies the log. Then checks that alterations are found."""
     journal = stage.directory / "journal"
     configuration = local_configuration(stage.directory)
     variables = local_variables(Sandbox(stage).url, f"file:{journal}")
