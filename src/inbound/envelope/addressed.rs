@@ -16,7 +16,7 @@ use crate::inbound::replies::{ReplyBody, is_echoable};
 use crate::inbound::trace::Trace;
 
 use super::key::EnvelopeKey;
-use super::opened::{Checked, Opened, object};
+use super::opened::{Checked, Opened, first_that_opens, object};
 use super::scheme::EnvelopeSystem;
 use super::seed::Seed;
 use super::{cipher, xml};
@@ -91,7 +91,7 @@ fn decrypted<'a>(
     let signature = only(headers, signatures)?;
     let (time, nonce) = (only(headers, times)?, only(headers, &["nonce"])?);
     let what = "query field msg_signature";
-    let (by, key) = checked.matching(what, signature, trace, |key| {
+    let matching = checked.matching(what, signature, trace, |key| {
         signature_of(key.token(), time, nonce, encrypted)
     })?;
     let what = "query field timestamp";
@@ -100,10 +100,13 @@ fn decrypted<'a>(
         return Err(Refusal::malformed(what, why));
     }
     checked.timely(what, Some(time), trace)?;
-    let (text, receiver) = cipher::open_addressed(key.cipher(), encrypted)?;
-    let receiver = String::from_utf8(receiver)
-        .map_err(|_| Refusal::malformed("the receiver", "it is not text"))?;
-    checked.listed(&receiver, trace)?;
+    let (by, key, (text, receiver)) = first_that_opens(matching, |key| {
+        let (text, receiver) = cipher::open_addressed(key.cipher(), encrypted)?;
+        let receiver = String::from_utf8(receiver)
+            .map_err(|_| Refusal::malformed("the receiver", "it is not text"))?;
+        checked.listed(&receiver, trace)?;
+        Ok((text, receiver))
+    })?;
     Ok(Plain {
         by,
         key,

@@ -116,8 +116,10 @@ fn padding(plain: &[u8], max_padding: usize) -> Result<usize, Refusal> {
     }
 }
 
+/// Almost every text that was encrypted with another key has a wrong padding. A mismatch makes the
+/// program read secrets again that were replaced meanwhile.
 fn bad_padding() -> Refusal {
-    refused("its padding is wrong; perhaps it was encrypted with another key")
+    Refusal::mismatch("the padding of the encrypted text")
 }
 
 fn refused(why: &'static str) -> Refusal {

@@ -9,14 +9,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::inbound::delivery::Headers;
 use crate::inbound::hmac::needed;
-use crate::inbound::proof::{self, Proof, Proven};
+use crate::inbound::proof::Proven;
 use crate::inbound::refusal::Refusal;
 use crate::inbound::replies::{ReplyBody, is_echoable};
 use crate::inbound::trace::Trace;
 
 use super::cipher;
 use super::key::EnvelopeKey;
-use super::opened::{Checked, Opened, object};
+use super::opened::{Checked, Matching, Opened, first_that_opens, object};
+
+const TOKEN: &str = "the token in the event";
 
 pub(super) const SIGNATURE: &str = "X-Lark-Signature";
 pub(super) const TIME: &str = "X-Lark-Request-Timestamp";
@@ -28,19 +30,21 @@ pub(super) fn open(
     body: &[u8],
     trace: &mut Trace,
 ) -> Result<Opened, Refusal> {
-    let (by, key, plain) = if checked.scheme.encrypted {
-        signed(checked, headers, body, trace)?
-    } else {
-        with_token(checked, body, trace)?
+    let matching = match checked.scheme.encrypted {
+        true => signed(checked, headers, body, trace)?,
+        false => with_token(checked, body, trace)?,
     };
-    let event = object(&plain)?;
-    let is_challenge = is_challenge(&event);
-    let reply = if is_challenge {
-        challenge_of(&event, key)?
-    } else {
+    let (by, _, (plain, event, reply)) = first_that_opens(matching, |key| {
+        let plain = plain(checked, key, body, trace)?;
+        let event = object(&plain)?;
+        if is_challenge(&event) {
+            let reply = challenge_of(&event, key)?;
+            return Ok((plain, event, reply));
+        }
         inside(checked, &event, key, trace)?;
-        ReplyBody::Json(json!({}))
-    };
+        Ok((plain, event, ReplyBody::Json(json!({}))))
+    })?;
+    let is_challenge = is_challenge(&event);
     let id = text(&event, "/header/event_id").or_else(|| text(&event, "/uuid"));
     let id = id.filter(|id| is_echoable(id)).map(str::to_owned);
     Ok(Opened {
@@ -75,11 +79,11 @@ fn signed<'a>(
     headers: &Headers,
     body: &[u8],
     trace: &mut Trace,
-) -> Result<(Proof, &'a EnvelopeKey, Vec<u8>), Refusal> {
+) -> Result<Matching<'a>, Refusal> {
     let signature = needed(headers, SIGNATURE)?;
     let (time, nonce) = (needed(headers, TIME)?, needed(headers, NONCE)?);
     let what = format!("header {SIGNATURE}");
-    let (by, key) = checked.matching(&what, signature, trace, |key| {
+    let matching = checked.matching(&what, signature, trace, |key| {
         signature_of(key, time, nonce, body)
     })?;
     let what = format!("header {TIME}");
@@ -89,9 +93,22 @@ fn signed<'a>(
         return Err(Refusal::malformed(what, "it does not have 10 digits"));
     }
     checked.timely(&what, Some(time), trace)?;
+    Ok(matching)
+}
+
+/// Decrypts the body, unless the app has no Encrypt Key.
+fn plain(
+    checked: &Checked<'_>,
+    key: &EnvelopeKey,
+    body: &[u8],
+    trace: &mut Trace,
+) -> Result<Vec<u8>, Refusal> {
+    if !checked.scheme.encrypted {
+        return Ok(body.to_vec());
+    }
     let plain = cipher::open(key.cipher(), &encrypted(body)?)?;
     trace.note("decrypted", true, || format!("{} bytes", plain.len()));
-    Ok((by, key, plain))
+    Ok(plain)
 }
 
 pub(super) fn signature_of(key: &EnvelopeKey, time: &str, nonce: &str, body: &[u8]) -> String {
@@ -108,16 +125,14 @@ fn with_token<'a>(
     checked: &Checked<'a>,
     body: &[u8],
     trace: &mut Trace,
-) -> Result<(Proof, &'a EnvelopeKey, Vec<u8>), Refusal> {
+) -> Result<Matching<'a>, Refusal> {
     let event = object(body)?;
     let token = token_of(&event);
-    let matched = proof::matching(checked.keys.iter().copied(), |key, by| {
+    checked.all_that(TOKEN, |key, by| {
         let found = key.has_token(token);
         trace.note("compared", found, || format!("body field token with {by}"));
         found
-    });
-    let (by, key) = matched.ok_or_else(wrong_token)?;
-    Ok((by, key, body.to_vec()))
+    })
 }
 
 /// Checks the token, the app and the time inside an event. The token is not checked if the secret
@@ -174,7 +189,7 @@ fn token_of(event: &Value) -> &str {
 }
 
 fn wrong_token() -> Refusal {
-    Refusal::mismatch("the token in the event")
+    Refusal::mismatch(TOKEN)
 }
 
 /// Returns the encrypted text in a body. Refuses a plain body, because an app with an Encrypt Key

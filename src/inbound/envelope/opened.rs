@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use crate::domain::{Timestamp, read_json};
 use crate::inbound::hmac::fresh;
 use crate::inbound::origins::listed;
-use crate::inbound::proof::{self, Proof, Proven};
+use crate::inbound::proof::{Proof, Proven};
 use crate::inbound::refusal::Refusal;
 use crate::inbound::replies::ReplyBody;
 use crate::inbound::trace::Trace;
@@ -34,23 +34,41 @@ pub(in crate::inbound) struct Opened {
     pub(in crate::inbound) is_challenge: bool,
 }
 
+/// The keys that authenticate a request. They are several while half of a secret is replaced: the
+/// signature depends only on the token, or at Feishu only on the Encrypt Key.
+pub(super) type Matching<'a> = Vec<(Proof, &'a EnvelopeKey)>;
+
 impl<'a> Checked<'a> {
-    /// Compares `signature` with the signature that each key makes. Returns the first key whose
-    /// signature matches.
+    /// Compares `signature` with the signature that each key makes. Returns the keys whose signature
+    /// matches, at least one.
     pub(super) fn matching(
         &self,
         what: &str,
         signature: &str,
         trace: &mut Trace,
         signature_by: impl Fn(&EnvelopeKey) -> String,
-    ) -> Result<(Proof, &'a EnvelopeKey), Refusal> {
-        let matched = proof::matching(self.keys.iter().copied(), |key, by| {
+    ) -> Result<Matching<'a>, Refusal> {
+        self.all_that(what, |key, by| {
             let expected = signature_by(key);
             let found = bool::from(expected.as_bytes().ct_eq(signature.as_bytes()));
             trace.note("computed", found, || format!("{expected} with {by}"));
             found
-        });
-        matched.ok_or_else(|| Refusal::mismatch(what))
+        })
+    }
+
+    /// Returns the keys for which `fits` returns true, at least one.
+    pub(super) fn all_that(
+        &self,
+        what: &str,
+        mut fits: impl FnMut(&EnvelopeKey, &Proof) -> bool,
+    ) -> Result<Matching<'a>, Refusal> {
+        let keys = self.keys.iter().enumerate();
+        let keys = keys.map(|(index, key)| (Proof::Secret(index), *key));
+        let fitting: Matching<'_> = keys.filter(|(by, key)| fits(key, by)).collect();
+        match fitting.is_empty() {
+            true => Err(Refusal::mismatch(what)),
+            false => Ok(fitting),
+        }
     }
 
     pub(super) fn listed(&self, receiver: &str, trace: &mut Trace) -> Result<(), Refusal> {
@@ -70,6 +88,22 @@ impl<'a> Checked<'a> {
         let at = instant(text).ok_or_else(|| Refusal::malformed(what, why))?;
         fresh(self.scheme.window, at, self.now, trace)
     }
+}
+
+/// Returns the first key with which `open` succeeds, and what it returned. If it succeeds with none,
+/// returns the last refusal.
+pub(super) fn first_that_opens<'a, T>(
+    matching: Matching<'a>,
+    mut open: impl FnMut(&'a EnvelopeKey) -> Result<T, Refusal>,
+) -> Result<(Proof, &'a EnvelopeKey, T), Refusal> {
+    let mut last = Refusal::mismatch("the event");
+    for (by, key) in matching {
+        match open(key) {
+            Ok(opened) => return Ok((by, key, opened)),
+            Err(refusal) => last = refusal,
+        }
+    }
+    Err(last)
 }
 
 /// Parses an event, or the envelope around it, as a JSON object.

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
 use serde_json::Value;
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{
-    Delivery, HandshakeReply, HandshakeRequest, Headers, Refusal, ReplyBody, SchemeSpec,
-    SecretRules, VerifiedDelivery, Verifier, Via,
+    Delivery, HandshakeReply, HandshakeRequest, Headers, Proof, Refusal, ReplyBody, SchemeSpec,
+    SecretRules, VerifiedDelivery, Verifier, Via, renewed, seal,
 };
 
 const TEXT: &str = include_str!("../../vectors/approval-systems.json");
@@ -222,5 +223,54 @@ fn what_was_not_encrypted_is_not_shown_as_decrypted() {
         assert!(explained.outcome.is_ok());
         let found = explained.steps.iter().any(|step| step.what == "decrypted");
         assert_eq!(found, decrypted, "{id}");
+    }
+}
+
+/// Each pair has one half of the secret in common, as while the other half is replaced.
+#[test]
+fn either_half_of_a_secret_can_be_replaced_while_events_come_under_both() {
+    let now = Timestamp::from_second(1_764_072_000).unwrap();
+    let (token, other) = ("aTokenForTests000001", "aTokenForTests000002");
+    let key = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFH";
+    let other_key = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFI";
+    for (system, receiver, event) in [
+        (
+            "feishu",
+            "cli_a0000000000000ff",
+            r#"{"header":{"app_id":"cli_a0000000000000ff"}}"#,
+        ),
+        (
+            "dingtalk",
+            "dinga0000000000000ff",
+            r#"{"EventType":"bpms_instance_change"}"#,
+        ),
+        (
+            "wecom",
+            "ww0123456789abcdef",
+            r#"{"ToUserName":"ww0123456789abcdef"}"#,
+        ),
+    ] {
+        for secrets in [
+            [format!("{token}:{key}"), format!("{token}:{other_key}")],
+            [format!("{token}:{key}"), format!("{other}:{key}")],
+        ] {
+            let spec: SchemeSpec = system.parse().unwrap();
+            let all: Vec<SecretString> = secrets.iter().map(|one| one.as_str().into()).collect();
+            let from = vec![receiver.to_owned()];
+            let verifier = Verifier::new(spec.clone(), all.clone(), from.clone()).unwrap();
+            for (index, secret) in all.iter().enumerate() {
+                let event = renewed(&spec, secret, serde_json::from_str(event).unwrap(), now);
+                let body = event.to_string().into_bytes();
+                let (headers, body) = seal(&spec, secret, &from, body, "", now).unwrap();
+                let delivery = Delivery {
+                    source: system.parse().unwrap(),
+                    via: Via::Http(headers),
+                    body,
+                };
+                let verified = verifier.verify(delivery, now);
+                let verified = verified.unwrap_or_else(|refusal| panic!("{system}: {refusal}"));
+                assert_eq!(verified.proof(), Some(&Proof::Secret(index)), "{system}");
+            }
+        }
     }
 }
