@@ -443,6 +443,36 @@ async fn an_approval_of_a_long_outage_is_found_when_sweeps_go_on() {
     }
 }
 
+/// The list does not say when an instance ended, and the read that would say so fails during the
+/// look. The instance is announced, and its age decides once it can be read.
+#[tokio::test]
+async fn what_ended_long_ago_is_not_shared_after_a_failed_read() {
+    for system in &SYSTEMS[1..] {
+        for (days, shared) in [(5, &approvals::NOTHING[..]), (1, &SHARED[..])] {
+            let name = system.name;
+            let world = system.notifying_world().await;
+            let second = world.now().as_second() - days * 86_400;
+            system.put_instance(&world, &|instance| {
+                begun_and_ended(instance, second - 86_400, second);
+            });
+            system.tenant(&world, |tenant| {
+                tenant.failing_reads = Some("45009".to_owned())
+            });
+            world.advance(3_600);
+            world.sweep().await;
+            assert_eq!(approvals::count(&world, "received").await, 1, "{name}");
+            system.tenant(&world, |tenant| tenant.failing_reads = None);
+            for _ in 0..3 {
+                world.advance(3_600);
+                world.sweep().await;
+            }
+            assert_eq!(world.has(BLUEPRINT), shared, "{name}, {days} days");
+            assert_eq!(approvals::count(&world, "received").await, 1, "{name}");
+            world.verify().await.unwrap();
+        }
+    }
+}
+
 /// WeCom has status 10 for an approved request that was paid.
 #[tokio::test]
 async fn a_request_that_was_paid_before_the_look_is_found() {

@@ -275,7 +275,7 @@ impl App {
             Err(gone) if gone.kind == Rejection::Gone => return Attempt::Gone(gone.to_string()),
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };
-        let withdrawn = match fetcher.state(&named, instance, now) {
+        let withdrawn = match fetcher.state(&named, event, instance, now) {
             InstanceState::Approved(instance) => {
                 let id = fetcher.delivery_id(&named, announcement);
                 let verifier = &intake.verifier;

@@ -19,6 +19,10 @@ use crate::telemetry::current;
 
 use super::instances::{Instances, MAX_TIME, Unfetched};
 
+/// The field that a look at a list adds to the event it makes: the earliest end of an approval that
+/// this look may announce. The instance may show its end only later, when it is fetched.
+const ENDED_SINCE: &str = "ended_since";
+
 /// The shortest time between two GETs for a source. It allows 200 a minute, the limit of Zendesk's
 /// smallest plan.
 const BETWEEN_TICKETS: Duration = Duration::from_millis(300);
@@ -165,17 +169,40 @@ impl Fetcher {
         }
     }
 
+    /// Returns the state of a fetched instance. One that the event does not announce because it
+    /// ended too early ([`announces_since`]) is in none that leads to a request.
     pub(in crate::app) fn state(
         &self,
         named: &Named,
+        event: &Value,
         instance: Value,
         now: Timestamp,
     ) -> InstanceState {
         match self {
-            Self::App(fetch) => (fetch.preset.system().state)(named, instance),
+            Self::App(fetch) => {
+                let system = fetch.preset.system();
+                let since = event.get(ENDED_SINCE).and_then(Value::as_str);
+                let since: Option<Timestamp> = since.and_then(|since| since.parse().ok());
+                let ended = system.ended.and_then(|ended| ended(&instance));
+                match (system.state)(named, instance) {
+                    InstanceState::Approved(_) if ended.zip(since).is_some_and(|(e, s)| e < s) => {
+                        let why = "it ended too long ago: no event announced it, and the list of finished instances announces only newer ones";
+                        InstanceState::Other(why.to_owned())
+                    }
+                    state => state,
+                }
+            }
             Self::Ticket(ticket) => ticket.config.rules.state(named, instance, now),
         }
     }
+}
+
+/// Limits an event that was made from a list to an instance that ended at `since` or later.
+pub(super) fn announces_since(mut event: Value, since: Timestamp) -> Value {
+    if let Some(fields) = event.as_object_mut() {
+        fields.insert(ENDED_SINCE.to_owned(), since.to_string().into());
+    }
+    event
 }
 
 impl TicketFetcher {

@@ -17,7 +17,7 @@ use crate::domain::{Identity, SourceName, Timestamp};
 use crate::inbound::{Listing, Named, Query, Said, is_code};
 use crate::journal::{JournalError, Looks, Recorded, StreamId, StreamState};
 
-use super::fetcher::Fetcher;
+use super::fetcher::{Fetcher, announces_since};
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
@@ -296,6 +296,7 @@ impl App {
             Ended::JustNow => return Ok(false),
             Ended::Recently => {}
         }
+        let event = announces_since(event, round.since(RECENT));
         let recorded = self.record_event(&listed, round.intake, &identity, event, true);
         if let Recorded::New(_) = recorded.await? {
             round.new += 1;
@@ -305,7 +306,8 @@ impl App {
 
     /// Returns how long ago a listed approval ended. If the system's list does not say, fetches the
     /// instance. If the fetch fails or shows no end, returns `Recently`: the instance is announced,
-    /// and the fetch is repeated as due work. A withdrawal always counts as recent.
+    /// and the fetch is repeated as due work, which examines the end again. A withdrawal always
+    /// counts as recent.
     async fn ended(&self, named: &Named, round: &Round<'_>) -> Ended {
         let of_instance = round.fetch.preset.system().ended;
         let Some(of_instance) = of_instance.filter(|_| named.said == Said::Approved) else {

@@ -188,7 +188,7 @@ fn with_instance(
             };
             unconfirmed(why.to_owned())
         })?;
-    match fetcher.state(&named, instance, now) {
+    match fetcher.state(&named, &event, instance, now) {
         InstanceState::Approved(instance) => {
             let id = "case".to_owned();
             Ok(intake.verifier.fetched(source, id, &event, &instance))

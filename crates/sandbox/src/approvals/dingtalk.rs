@@ -16,7 +16,7 @@ pub(super) fn answer(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     {
         return refused(400, "InvalidAuthentication");
     }
-    if let Some(code) = &tenant.failing {
+    if let Some(code) = tenant.refuses(reads) {
         return refused(500, code);
     }
     match call.line() {

@@ -37,14 +37,13 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
 fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (method, path) = call.line();
     let below = path.strip_prefix(INSTANCES);
-    if method == "GET" && below.is_some() {
-        tenant.calls.reads += 1;
-    }
+    let reads = method == "GET" && below.is_some();
+    tenant.calls.reads += u32::from(reads);
     let bearer = call.header("authorization").strip_prefix("Bearer ");
     if !bearer.is_some_and(|token| tenant.apps.accept(token)) {
         return refused(99_991_663, "Invalid access token for authorization.");
     }
-    if let Some(code) = &tenant.failing {
+    if let Some(code) = tenant.refuses(reads) {
         let message = format!("failed for {}", call.header("authorization"));
         return refused(code.parse().unwrap_or(1_395_001), &message);
     }

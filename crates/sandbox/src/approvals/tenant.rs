@@ -33,6 +33,8 @@ pub struct Tenant {
     /// While set, the tenant refuses every call that has a token, and this is the code in its
     /// answers. For a ticket system, it is the HTTP status of the answers.
     pub failing: Option<String>,
+    /// While set, every call for an instance is refused with this code, but the list is not.
+    pub failing_reads: Option<String>,
     /// Whether calls for a token are refused.
     pub gives_no_token: bool,
     /// Whether the next note is stored but answered with an error.
@@ -48,6 +50,12 @@ impl Tenant {
     /// Invalidates all tokens issued so far.
     pub fn expire_tokens(&mut self) {
         self.apps.expire();
+    }
+
+    /// Returns the code with which a call is refused. `reads`: the call is for an instance.
+    pub(super) fn refuses(&self, reads: bool) -> Option<&String> {
+        let of_reads = self.failing_reads.as_ref().filter(|_| reads);
+        self.failing.as_ref().or(of_reads)
     }
 
     /// Stores a note. Returns `false` if the call must be answered with an error.

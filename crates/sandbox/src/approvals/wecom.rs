@@ -43,7 +43,7 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     if !tenant.apps.accept(call.query("access_token")) {
         return refused(40_014, "invalid access_token");
     }
-    if let Some(code) = &tenant.failing {
+    if let Some(code) = tenant.refuses(reads) {
         let message = format!("failed for {}", call.query("access_token"));
         return refused(code.parse().unwrap_or(-1), &message);
     }
