@@ -3,7 +3,7 @@
 
 use toml::Spanned;
 
-use crate::inbound::{FetchPreset, is_code};
+use crate::inbound::{FetchPreset, Map, is_code};
 use crate::notify::Address;
 
 use super::fetch_config::{ENDPOINT_VAR, Fetch, FetchConfig};
@@ -43,6 +43,11 @@ impl Reader<'_> {
         let written = raw.get_ref();
         let name = preset.as_str();
         self.goes_with(source, written, name);
+        let map = match preset {
+            FetchPreset::Feishu | FetchPreset::Lark => "feishu",
+            FetchPreset::Dingtalk | FetchPreset::Wecom => name,
+        };
+        self.map_of_fetched(source, written, "instance", (map, map));
         self.unused(&written.id, "id", name);
         self.unused(&written.instance_id, "instance_id", name);
         self.unused(&written.auth, "auth", name);
@@ -127,6 +132,34 @@ impl Reader<'_> {
             self.problem(&fetch.preset, format!("fetch: {name} is missing"), remedy);
         }
         written.as_ref()
+    }
+
+    /// Reports a map that does not read what `fetch` returns, an instance or a ticket (`what`). A map
+    /// gets `{event, instance}` here, and `shipped` is the only shipped map that reads that.
+    pub(super) fn map_of_fetched(
+        &mut self,
+        source: &RawSource,
+        written: &RawFetch,
+        what: &str,
+        (shipped, page): (&str, &str),
+    ) {
+        let remedy = format!(
+            "name {shipped}, or a jq file that reads .instance; docs/senders/{page}.md shows one"
+        );
+        let Some(map) = &source.map else {
+            if self.lacks("source.map", &source.map) {
+                let problem = format!(
+                    "fetch: map is missing, and the default map native does not read a fetched {what}"
+                );
+                self.problem(&written.preset, problem, remedy);
+            }
+            return;
+        };
+        let name = map.get_ref();
+        if name != shipped && Map::builtin_names().any(|known| known == name) {
+            let problem = format!("fetch: map {name} does not read a fetched {what}");
+            self.problem(map, problem, remedy);
+        }
     }
 
     /// Reports a map that needs a fetched instance if the source has no `fetch`.

@@ -4,7 +4,7 @@
 use toml::Spanned;
 
 use crate::domain::{Problem, Problems};
-use crate::inbound::{IdFilter, Map, SchemeKind, TicketPath, TicketRules};
+use crate::inbound::{IdFilter, SchemeKind, TicketPath, TicketRules};
 use crate::notify::Address;
 
 use super::fetch_config::TicketFetch;
@@ -30,7 +30,7 @@ impl Reader<'_> {
         self.unused(&written.app_id, "app_id", NAME);
         self.unused(&written.app_secret, "app_secret", NAME);
         self.unused(&written.definitions.first().cloned(), "definitions", NAME);
-        self.ticket_map(source, written);
+        self.map_of_fetched(source, written, "ticket", (ZENDESK_TICKET, "http"));
         let remedy = "write it as in id = \".ticket.id\"";
         let id = self.needed(written, "id", &written.id, remedy);
         let id = id.and_then(|id| self.id_filter("id", id));
@@ -56,24 +56,6 @@ impl Reader<'_> {
             ca,
             proxy,
         })
-    }
-
-    /// Reports a map that does not read fetched tickets. With `preset = "http"`, a map gets
-    /// `{event, instance}`, and `zendesk-ticket` is the only shipped map for such tickets.
-    fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
-        let remedy = "name zendesk-ticket, or a jq file that reads .instance; docs/senders/http.md shows one";
-        let Some(map) = &source.map else {
-            if self.lacks("source.map", &source.map) {
-                let problem = "fetch: map is missing, and the default map native does not read a fetched ticket";
-                self.problem(&written.preset, problem, remedy);
-            }
-            return;
-        };
-        let name = map.get_ref();
-        if name != ZENDESK_TICKET && Map::builtin_names().any(|known| known == name) {
-            let problem = format!("fetch: map {name} does not read a fetched ticket");
-            self.problem(map, problem, remedy);
-        }
     }
 
     fn id_filter(&mut self, name: &str, written: &Spanned<String>) -> Option<IdFilter> {

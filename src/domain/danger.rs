@@ -39,6 +39,8 @@ spelled! {
         /// A source's denied requests are answered with HTTP 200, and no notification reports the
         /// denials.
         UnseenDenial = "unseen-denial",
+        /// The source's events only name an instance, and the source has no `fetch`.
+        NoFetch = "no-fetch",
         /// The configured time limit (`limits.seconds`) is too short for a sweep on some hosts.
         ShortSweep = "short-sweep",
         /// A deployment file, such as `template.yaml`, lacks something that the configuration

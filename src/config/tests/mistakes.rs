@@ -336,3 +336,27 @@ fn commands_that_read_need_no_secret_that_can_be_sent() {
         assert!(Config::load(&path, &vars, &fetched).is_err(), "{secret:?}");
     }
 }
+
+#[test]
+fn a_fetched_instance_needs_a_map_that_reads_it() {
+    for (preset, own) in [
+        ("feishu", "feishu"),
+        ("lark", "feishu"),
+        ("dingtalk", "dingtalk"),
+        ("wecom", "wecom"),
+    ] {
+        let source = |map: &str| {
+            format!(
+                "[[source]]\nname = \"a\"\nscheme = \"{preset}\"\nsecrets = [\"env:K\"]\n{map}\
+                 fetch = {{ preset = \"{preset}\", app_id = \"a1\", app_secret = \"env:K\", definitions = [\"D\"] }}\n"
+            )
+        };
+        assert_problems(&source(&format!("map = \"{own}\"\n")), &[], &[]);
+        let missing = "8 fetch: map is missing";
+        assert_problems(&source(""), &[], &[missing]);
+        for other in ["native", "jira", "zendesk-ticket"] {
+            let wrong = format!("8 fetch: map {other} does not read a fetched instance");
+            assert_problems(&source(&format!("map = \"{other}\"\n")), &[], &[&wrong]);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::app::rules::facts;
 use crate::app::sweeps::{MIN_SECONDS, seal_key};
 use crate::config::{Config, SourceConfig};
 use crate::domain::{Danger, NoticeKind, Problem, Timestamp, Warning};
-use crate::inbound::Replies;
+use crate::inbound::{Replies, SchemeKind};
 use crate::journal::JournalLocation;
 use crate::policy::PolicySet;
 
@@ -35,6 +35,7 @@ pub(in crate::app) fn all(
     }
     warnings.extend(shared_secrets(config));
     warnings.extend(unseen_denials(config));
+    warnings.extend(unread_instances(config));
     warnings.extend(journal(config));
     warnings.extend(short_sweep(config));
     warnings.extend(deployment::warnings(config));
@@ -100,6 +101,22 @@ fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
             let remedy = "add a [[notify]] that reports denials, or write replies = \"status\"";
             Danger::UnseenDenial.at(Problem::at(source.mark.clone(), problem, remedy))
         })
+    })
+}
+
+/// Warns about sources of approval systems whose map never sees the instance of an event.
+fn unread_instances(config: &Config) -> impl Iterator<Item = Warning> {
+    let sources = config.sources.iter().filter(|source| {
+        source.fetch.is_none() && matches!(source.scheme.kind(), SchemeKind::Envelope(_))
+    });
+    sources.map(|source| {
+        let problem = format!(
+            "source {} has no `fetch`: the events of {} only name an instance, so its map sees neither form nor approvers",
+            source.name,
+            source.scheme.name()
+        );
+        let remedy = "add fetch; docs/senders.md names the page of each system";
+        Danger::NoFetch.at(Problem::at(source.mark.clone(), problem, remedy))
     })
 }
 
