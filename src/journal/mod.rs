@@ -47,7 +47,7 @@ pub use location::{Bucket, BucketService, JournalLocation};
 pub use record::{
     Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,
     FailedFetch, FailedNotification, Flaw, Intent, Lease, Notified, Progress, Received, Record,
-    Rejection, Reopening, Settled, Stored, StreamId, Worker,
+    Refetch, Rejection, Reopening, Settled, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Incident, NotificationState, Owed, Phase, Receiver,

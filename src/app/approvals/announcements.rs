@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::app::context::left;
@@ -25,6 +24,7 @@ use crate::journal::{
 use crate::telemetry::{Step, step};
 
 use super::fetcher::Fetcher;
+use super::recording::How;
 
 /// The pause after the first failed attempt. Each further pause is twice the one before, up to
 /// [`MAX_PAUSE_OF_WORK`].
@@ -101,10 +101,11 @@ impl App {
             return one(overloaded(&identity));
         };
         let event = fetcher.without_secrets(event, verified);
-        for id in fetcher.announced_as(&named, verified, now) {
+        for (id, not_before) in fetcher.announced_as(&named, verified, now) {
             identity.id = id;
             answer.id.clone_from(&identity.id);
-            let recorded = self.record_event(verified, intake, &identity, event.clone(), false);
+            let how = How::Event { not_before };
+            let recorded = self.record_event(verified, intake, &identity, event.clone(), how);
             match recorded.await {
                 Ok(Recorded::New(incident)) => {
                     self.slots.queue(incident.stream(), Some(unfinished));
@@ -124,30 +125,6 @@ impl App {
             }
         }
         one((Ending::Pending, answer))
-    }
-
-    /// Records an announcement. `listed`: no event arrived, but a list or a fetched instance shows
-    /// what happened.
-    pub(super) async fn record_event(
-        &self,
-        verified: &VerifiedDelivery,
-        intake: &Intake,
-        identity: &Identity,
-        event: Value,
-        listed: bool,
-    ) -> Result<Recorded, JournalError> {
-        self.prove_create_only().await?;
-        let announcement = Announcement {
-            source: identity.source.clone(),
-            scheme: verified.scheme().to_owned(),
-            delivery_id: identity.id.clone(),
-            secret_fingerprint: self.proof_of(verified).await,
-            received: self.received(verified, &intake.map),
-            event,
-            listed,
-        };
-        let lease = self.incident_lease()?;
-        self.journal.record_announcement(announcement, &lease).await
     }
 
     /// Fetches the instance of a recorded announcement and handles it, if the fetch is due and
@@ -215,7 +192,12 @@ impl App {
                         );
                     }
                 }
-                Event::Settled(Settled { requests, why })
+                let given_up = false;
+                Event::Settled(Settled {
+                    requests,
+                    why,
+                    given_up,
+                })
             }
             Attempt::Later(why) | Attempt::Gone(why) if given_up => {
                 tracing::error!(name, why, "gave up an event of an approval system");
@@ -226,7 +208,11 @@ impl App {
                     None => (Vec::new(), None),
                 };
                 let requests = requests.iter().map(State::identity).cloned().collect();
-                Event::Settled(Settled { requests, why })
+                Event::Settled(Settled {
+                    requests,
+                    why,
+                    given_up,
+                })
             }
             Attempt::Later(why) | Attempt::Gone(why) | Attempt::Owed(why) => {
                 tracing::warn!(

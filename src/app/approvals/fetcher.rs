@@ -99,7 +99,8 @@ impl Fetcher {
         }
     }
 
-    /// Returns the ids under which the event may be announced. The caller uses the first free one.
+    /// Returns the ids under which the event may be announced, each with the instant before which
+    /// the instance may not be fetched. The caller uses the first free id.
     ///
     /// An approval system announces each state of an instance once, so one id is enough. An event
     /// about a ticket says only that the ticket changed, so each event is announced. If the sender
@@ -111,9 +112,9 @@ impl Fetcher {
         named: &Named,
         verified: &VerifiedDelivery,
         now: Timestamp,
-    ) -> Vec<String> {
+    ) -> Vec<(String, Option<Timestamp>)> {
         if let Self::App(_) = self {
-            return vec![named.id()];
+            return vec![(named.id(), None)];
         }
         let of = |what: &[u8]| {
             let digest = hex::encode(Sha256::digest(what));
@@ -121,15 +122,18 @@ impl Fetcher {
             format!("{}/{short}", named.instance)
         };
         if let Some(id) = verified.delivery_id() {
-            return vec![of(id.as_bytes())];
+            return vec![(of(id.as_bytes()), None)];
         }
-        let at = |seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok();
-        // Two ids, because another event in the same second may report a change made after the
-        // first fetch.
-        let times = [at(0), at(1)].into_iter().flatten();
-        let ids = times.map(|time| {
-            let second = time.as_second().to_be_bytes();
-            of(&[verified.body().as_ref(), &second].concat())
+        let after = |seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok();
+        // Two ids to be fetched at once, because another event in the same second may report a
+        // change made after the first fetch. If both are taken, the fetch under the third id waits
+        // for its second, so that it comes after all events that are announced under this id.
+        let ids = [(0, false), (1, false), (2, true)];
+        let ids = ids.into_iter().filter_map(|(seconds, waits)| {
+            let second = after(seconds)?.as_second();
+            let id = of(&[verified.body().as_ref(), &second.to_be_bytes()].concat());
+            let begin = Timestamp::from_second(second).ok().filter(|_| waits);
+            Some((id, begin))
         });
         ids.collect()
     }

@@ -8,6 +8,7 @@ mod instances;
 mod known_listed;
 mod on_record;
 mod reconciliation;
+mod recording;
 mod withdrawals;
 
 pub(super) use fetcher::{Fetcher, TicketFetcher};

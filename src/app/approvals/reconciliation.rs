@@ -20,6 +20,7 @@ use crate::journal::{JournalError, Looks, Recorded, StreamId, StreamState};
 use super::fetcher::{Fetcher, announces_since};
 use super::instances::Unfetched;
 use super::known_listed::Known;
+use super::recording::How;
 
 /// A look announces no approval that ended longer than this before the last complete look.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -297,7 +298,7 @@ impl App {
             Ended::Recently => {}
         }
         let event = announces_since(event, round.since(RECENT));
-        let recorded = self.record_event(&listed, round.intake, &identity, event, true);
+        let recorded = self.record_event(&listed, round.intake, &identity, event, How::Listed);
         if let Recorded::New(_) = recorded.await? {
             round.new += 1;
         }

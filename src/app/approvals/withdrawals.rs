@@ -17,6 +17,7 @@ use crate::journal::{
 };
 
 use super::announcements::{Attempt, ENDED, nothing};
+use super::recording::How;
 
 impl App {
     /// Works off an event that says that an approval was withdrawn. Never gives up while the
@@ -70,7 +71,7 @@ impl App {
         let end = async {
             let id = identity.id.clone();
             let verified = intake.verifier.listed(source.clone(), id, &event);
-            let recorded = self.record_event(&verified, intake, &identity, event, true);
+            let recorded = self.record_event(&verified, intake, &identity, event, How::Listed);
             let stream = StreamId::of_announcement(source, &identity.id);
             let incident = match recorded.await? {
                 Recorded::New(incident) => Some(*incident),

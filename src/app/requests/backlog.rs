@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::app::context::MAX_TURN;
 use crate::app::{App, Deadline};
+use crate::domain::Timestamp;
 use crate::journal::{JournalError, State, StreamId, StreamState, WakeUp, Work};
 use crate::telemetry::within;
 
@@ -69,6 +70,12 @@ impl App {
         let state = match history.stream_state {
             StreamState::Request(state) => *state,
             incident => {
+                let due = match &incident {
+                    StreamState::Incident(incident) => incident.to_fetch().map(|(_, at, _)| at),
+                    StreamState::Request(_) => None,
+                };
+                let wait = due.and_then(|at| self.within_wait(at));
+                tokio::time::sleep(wait.unwrap_or_default()).await;
                 let deadline = Deadline::after(MAX_TURN);
                 let worked = self.work_off_announcement(incident, false, deadline);
                 return Box::pin(worked).await.map(drop);
@@ -95,7 +102,12 @@ impl App {
     /// Returns the time until a request is due, or zero if it is due already. Returns `None` if the
     /// request is due later than `MAX_DUE_WAIT` from now, or never.
     fn due_within(&self, state: &State) -> Option<Duration> {
-        let left = state.due_at()?.duration_since(self.now());
+        self.within_wait(state.due_at()?)
+    }
+
+    /// The time until `at`, zero if it has passed. `None` if it is longer than `MAX_DUE_WAIT`.
+    fn within_wait(&self, at: Timestamp) -> Option<Duration> {
+        let left = at.duration_since(self.now());
         let left = Duration::try_from(left).unwrap_or_default();
         (left <= MAX_DUE_WAIT).then_some(left)
     }

@@ -34,6 +34,23 @@ pub struct Announcement {
     /// this program built `event` itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,
+    /// The instance is not fetched before this instant. Set for an event that came while earlier
+    /// ones of the same second were fetched: the fetch must follow all events of that second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Set if an operator had the instance fetched again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refetch: Option<Refetch>,
+}
+
+/// Who had an instance fetched again, and why. The announcement keeps the instant of the event
+/// before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refetch {
+    /// The operator, as `source/requester`.
+    pub by: String,
+    /// The operator's reason.
+    pub reason: String,
 }
 
 /// A failed attempt to fetch the instance.
@@ -67,4 +84,7 @@ pub struct Settled {
     /// otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Whether the announcement was given up after failed attempts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }

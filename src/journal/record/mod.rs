@@ -13,7 +13,7 @@ mod reopening;
 mod stream;
 mod worker;
 
-pub use announcement::{Announcement, Confirmed, FailedFetch, Settled};
+pub use announcement::{Announcement, Confirmed, FailedFetch, Refetch, Settled};
 pub use bytes::Stored;
 pub use call_note::CallNote;
 pub use drift::Drift;

@@ -4,7 +4,7 @@
 //! incident is about and what is due.
 
 use super::super::record::{
-    Announcement, Confirmed, Conflict, Drift, Event, Rejection, Settled, Stored, StreamId,
+    Announcement, Confirmed, Conflict, Drift, Event, Rejection, Stored, StreamId,
 };
 use super::broken_record::{BrokenRecord, broken};
 use super::head::Head;
@@ -24,6 +24,7 @@ pub struct Incident {
     /// Why the last attempt to fetch failed, or why the announcement led to no request or was given
     /// up.
     why: Option<String>,
+    given_up: bool,
     confirmed: bool,
     /// The requests that the announcement leads to, including those that are not opened yet.
     requests: Vec<Identity>,
@@ -64,6 +65,7 @@ impl Incident {
             attempts: 0,
             fetch_at: None,
             why: None,
+            given_up: false,
             confirmed: false,
             requests: Vec::new(),
             events: Vec::new(),
@@ -94,8 +96,13 @@ impl Incident {
             Event::Received(announcement) => {
                 self.subject = Subject::Received(announcement.clone());
                 self.events.push(announcement.received.body_digest.clone());
-                (self.at, self.attempts) = (at, 0);
-                (self.fetch_at, self.why) = (Some(at), None);
+                // The operator's fetch is about the event before, whose instant it keeps.
+                if announcement.refetch.is_none() {
+                    self.at = at;
+                }
+                let fetch_at = announcement.not_before.map_or(at, |begin| begin.max(at));
+                (self.attempts, self.given_up) = (0, false);
+                (self.fetch_at, self.why) = (Some(fetch_at), None);
             }
             Event::FetchFailed(failed) => {
                 self.attempts = failed.attempt;
@@ -107,9 +114,10 @@ impl Incident {
                 self.fetch_at = self.fetch_at.min(Some(at));
                 self.add_requests(requests);
             }
-            Event::Settled(Settled { requests, why }) => {
-                (self.fetch_at, self.why) = (None, why.clone());
-                self.add_requests(requests);
+            Event::Settled(settled) => {
+                (self.fetch_at, self.why) = (None, settled.why.clone());
+                self.given_up = settled.given_up;
+                self.add_requests(&settled.requests);
             }
             _ => {}
         }
@@ -209,6 +217,16 @@ impl Incident {
         }
     }
 
+    /// Returns the number of failed attempts to fetch the instance since its newest event.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether the announcement was given up after failed attempts.
+    pub fn given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// Whether the announcement is confirmed: see [`Confirmed`].
     pub fn confirmed(&self) -> bool {
         self.confirmed
@@ -248,6 +266,7 @@ impl Incident {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::record::{Refetch, Settled};
     use super::super::super::testing::{StreamBuilder, announcement, at, identity};
     use super::super::StreamState;
     use super::*;
@@ -323,6 +342,7 @@ mod tests {
         let nothing = Event::Settled(Settled {
             requests: Vec::new(),
             why: Some("given up".to_owned()),
+            given_up: true,
         });
         let ended = [received.clone(), nothing.clone()];
         let anew = state(&[&ended[..], std::slice::from_ref(&other)].concat()).unwrap();
@@ -337,5 +357,41 @@ mod tests {
         ] {
             assert!(state(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    /// The order of requests and `expires_in` count from the event, however late its instance is
+    /// fetched.
+    #[test]
+    fn what_an_operator_has_fetched_again_keeps_the_instant_of_its_event() {
+        let [received, ..] = announcement();
+        let Event::Received(first) = received.clone() else {
+            panic!("{received:?}")
+        };
+        let nothing = Event::Settled(Settled {
+            requests: Vec::new(),
+            why: Some("given up".to_owned()),
+            given_up: true,
+        });
+        let again = |refetch: Option<Refetch>| {
+            let mut again = first.clone();
+            again.received.body_digest = "another".to_owned();
+            again.refetch = refetch;
+            let stream = StreamBuilder::empty(&identity("e-1"));
+            let stream = stream.then(0, 1, received.clone());
+            let stream = stream.then(10, 1, nothing.clone());
+            let records = stream.then(20, 1, Event::Received(again)).records;
+            let (first, rest) = records.split_first().unwrap();
+            let begun = StreamState::begin(first).unwrap();
+            match rest.iter().try_fold(begun, StreamState::apply).unwrap() {
+                StreamState::Incident(incident) => (incident.at(), incident.given_up()),
+                StreamState::Request(_) => panic!("a request"),
+            }
+        };
+        let by = Refetch {
+            by: "jira/carol".to_owned(),
+            reason: "the permission was missing".to_owned(),
+        };
+        assert_eq!(again(None), (at(20), false));
+        assert_eq!(again(Some(by)), (at(0), false));
     }
 }

@@ -65,7 +65,7 @@ impl Journal {
     }
 
     /// Records that a verified event, or a list of the approval system, names an instance. First
-    /// writes a wake-up that is due at once. If the announcement is already on record, but led to
+    /// writes a wake-up for the fetch. If the announcement is already on record, but led to
     /// no request or was given up, appends a new event to it, so that the instance is fetched
     /// again.
     pub async fn record_announcement(
@@ -74,12 +74,13 @@ impl Journal {
         lease: &WorkerLease,
     ) -> Result<Recorded, JournalError> {
         let stream = StreamId::of_announcement(&announcement.source, &announcement.delivery_id);
+        let begin = announcement.not_before.unwrap_or(lease.now).max(lease.now);
         let event = Event::Received(Box::new(announcement));
         let (stored, bytes) = write(first(stream, lease, event))?;
         let StreamState::Incident(incident) = StreamState::begin(&stored)? else {
             return Err(JournalError::NotARequest { stream });
         };
-        self.add_wake_up(WakeUp::new(lease.now, stream, 0)).await?;
+        self.add_wake_up(WakeUp::new(begin, stream, 0)).await?;
         self.touch(&self.unsealed_path(stream, 0)).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours => Ok(Recorded::New(incident)),
