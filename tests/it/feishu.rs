@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use object_store::ObjectStoreExt as _;
 use serde_json::json;
-use sharehook::app::{Check, Deadline, Ending, JournalReader};
+use sharehook::app::{Check, Deadline, Ending, JournalReader, Operator, Retried};
 use sharehook::domain::{Identity, NoticeRules, Status};
 use sharehook::journal::{Event, Journal, StreamId};
 use sharehook_sandbox::ApprovalSystem;
@@ -17,7 +17,7 @@ use crate::support::process::Process;
 use crate::support::service::Site;
 use crate::support::stops::killed_anywhere;
 use crate::support::store::Brittle;
-use crate::support::{BLUEPRINT, REGION, http};
+use crate::support::{BLUEPRINT, REGION, deadline, http};
 
 #[tokio::test]
 async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
@@ -477,4 +477,54 @@ async fn a_server_answers_at_once_while_the_api_is_slow() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("{CODE} was not shared");
+}
+
+/// Nothing but the operator brings an approval back that was given up: its event is not sent again.
+#[tokio::test]
+async fn an_approval_that_was_given_up_is_listed_and_fetched_again_by_an_operator() {
+    let world = feishu::world().await;
+    receive(&world, "e1", json!({})).await;
+    for _ in 0..6 {
+        world.sweep().await;
+        world.advance(900);
+    }
+    let rules = NoticeRules::default();
+    let reader = JournalReader::new(&world.journal, &rules, world.now());
+    assert!(reader.announcements().await.unwrap().entries.is_empty());
+    let settled = async || reader.settled_announcements(None).await.unwrap().entries;
+    let listed = settled().await;
+    assert_eq!(listed[0].announcement, format!("feishu/{CODE}/approved"));
+    assert!(listed.len() == 1 && listed[0].given_up, "{listed:?}");
+    let findings = world.app.examine().await;
+    let named = format!("`sharehook retry feishu/{CODE}/approved`");
+    assert!(findings.iter().any(|one| one.text.contains(&named)));
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    let retry = async |name: &str| {
+        let reason = "the permission was missing";
+        let retried = world.app.retry(name, &by, reason, deadline()).await;
+        match retried.unwrap() {
+            Retried::Fetched(answers) => answers,
+            other => panic!("{other:?}"),
+        }
+    };
+    let name = format!("feishu/{CODE}");
+    let [(ending, _)] = &retry(&name).await[..] else {
+        panic!("not one answer")
+    };
+    assert_eq!(*ending, Ending::Pending, "Feishu does not know it yet");
+    feishu::put_instance(&world, json!({}));
+    let [(ending, answer)] = &retry(&name).await[..] else {
+        panic!("not one answer")
+    };
+    assert_eq!((*ending, answer.status), (Ending::Done, Status::Completed));
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    assert!(settled().await.is_empty());
+    let all = records(&world).await;
+    assert_eq!(all.iter().filter(|kind| *kind == "received").count(), 2);
+    let stayed = world.app.retry(&name, &by, "again", deadline()).await;
+    assert!(!matches!(stayed, Ok(Retried::Fetched(_))), "{stayed:?}");
+    world.verify().await.unwrap();
 }

@@ -9,6 +9,7 @@ mod known_listed;
 mod on_record;
 mod reconciliation;
 mod recording;
+mod refetching;
 mod withdrawals;
 
 pub(super) use fetcher::{Fetcher, TicketFetcher};

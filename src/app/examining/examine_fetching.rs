@@ -2,6 +2,8 @@
 //! definitions and may list instances, and whether each ticket system answers. Also reports
 //! instances whose fetch has failed so far. Calls these systems but changes nothing there.
 
+use jiff::SignedDuration;
+
 use crate::app::App;
 use crate::app::approvals::{Fetcher, TicketFetcher};
 use crate::app::notifying::probe;
@@ -11,6 +13,10 @@ use crate::domain::{SourceName, Timestamp};
 use crate::inbound::{ApiCall, Query};
 
 use super::doctor::{CHECK_TIME, Check, Finding};
+
+/// How long ago an announcement may be for `doctor` to report that it was given up. Longer than the
+/// default `retry_for`.
+const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 impl App {
     pub(super) async fn examine_fetching(&self) -> Vec<Finding> {
@@ -32,6 +38,7 @@ impl App {
             }
         }
         findings.extend(self.examine_waiting().await);
+        findings.extend(self.examine_given_up().await);
         findings
     }
 
@@ -103,6 +110,57 @@ impl App {
         ))
     }
 }
+
+    /// Names the approvals that were announced recently and given up.
+    async fn examine_given_up(&self) -> Option<Finding> {
+        let since = self.now().checked_sub(RECENT).ok();
+        let mut settled = match self.reader().settled_announcements(since).await {
+            Ok(settled) => settled.entries,
+            Err(error) => return Some(Finding::broken(Check::Fetch, error.to_string())),
+        };
+        settled.retain(|one| one.given_up);
+        let newest = settled.first()?;
+        Some(Finding::limited(
+            Check::Fetch,
+            format!(
+                "instances of the last days that were given up: {}; {}: {}; correct the cause, and \
+                 `sharehook retry {}` fetches the instance again; \
+                 `sharehook requests --announced --settled` lists them all",
+                settled.len(),
+                newest.announcement,
+                newest.why.as_deref().unwrap_or_default(),
+                newest.announcement,
+            ),
+        ))
+    }
+}
+
+/// Returns the finding about a system's list. If the app reads definitions, it can do its work
+/// without the list, except find lost events. Otherwise the list is the only call that shows whether
+/// the app may call the API.
+fn listed(
+    source: &SourceName,
+    reads_definitions: bool,
+    answered: Result<(), String>,
+) -> Option<Finding> {
+    let unlisted = |why: &String| {
+        format!(
+            "{source}: the app cannot list instances: {why}; approvals whose event is lost are not found"
+        )
+    };
+    match (reads_definitions, answered) {
+        (true, Ok(())) => None,
+        (true, Err(why)) => Some(Finding::limited(Check::Fetch, unlisted(&why))),
+        (false, Ok(())) => Some(Finding::good(
+            Check::Fetch,
+            format!("{source}: the app lists instances"),
+        )),
+        (false, Err(why)) => {
+            let remedy = "probably it cannot read instances either: check the permissions of the app, its trusted addresses, and definitions of `fetch`";
+            let text = format!("{}, and {remedy}", unlisted(&why));
+            Some(Finding::broken(Check::Fetch, text))
+        }
+    }
 
 /// Sends a request to the address of the ticket system. Fetches no ticket, because there is no
 /// ticket id that every system has.

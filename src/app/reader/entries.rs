@@ -10,8 +10,8 @@ use crate::domain::{
     Timestamp, spelled,
 };
 use crate::journal::{
-    Grant, Incident, NotificationState, Owed, Phase, Received, Standing, State, StreamState,
-    Subject,
+    Announcement, Grant, Incident, NotificationState, Owed, Phase, Received, Standing, State,
+    StreamState, Subject,
 };
 
 use super::super::answer::Answer;
@@ -265,7 +265,7 @@ impl NotificationEntry {
     }
 }
 
-/// An announcement whose instance must still be fetched.
+/// An announcement whose instance must still be fetched, or that led to no request.
 #[derive(Debug, Clone, Serialize)]
 pub struct AnnouncementEntry {
     pub at: Timestamp,
@@ -275,23 +275,48 @@ pub struct AnnouncementEntry {
     /// Whether the announcement comes from a list or a fetched instance instead of an event.
     pub listed: bool,
     pub attempts: u32,
-    pub next_attempt: Timestamp,
+    /// `None` if it is settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<Timestamp>,
     pub why: Option<String>,
+    /// Whether it was given up after failed attempts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 impl AnnouncementEntry {
     /// Returns the entry if the incident is an announcement whose instance must still be fetched.
     /// Returns `None` for any other incident.
     pub(super) fn of(incident: &Incident) -> Option<Self> {
-        let (announcement, next_attempt, attempt) = incident.to_fetch()?;
+        let (announcement, next_attempt, _) = incident.to_fetch()?;
         Some(Self {
+            next_attempt: Some(next_attempt),
+            ..Self::with(incident, announcement)
+        })
+    }
+
+    /// Returns the entry of an announcement that led to no request or was given up; `None` for any
+    /// other incident.
+    pub(super) fn settled(incident: &Incident) -> Option<Self> {
+        match incident.subject() {
+            Subject::Received(announcement) if incident.to_fetch().is_none() => {
+                incident.why()?;
+                Some(Self::with(incident, announcement))
+            }
+            _ => None,
+        }
+    }
+
+    fn with(incident: &Incident, announcement: &Announcement) -> Self {
+        Self {
             at: incident.at(),
             announcement: incident.name(),
             listed: announcement.listed,
-            attempts: attempt.saturating_sub(1),
-            next_attempt,
+            attempts: incident.attempts(),
+            next_attempt: None,
             why: incident.why().map(str::to_owned),
-        })
+            given_up: incident.given_up(),
+        }
     }
 }
 

@@ -191,9 +191,33 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
+    /// Returns the announcements that led to no request or were given up, newest first. With `since`,
+    /// stops reading at records that are older.
+    pub async fn settled_announcements(
+        &self,
+        since: Option<Timestamp>,
+    ) -> Result<Listed<AnnouncementEntry>, JournalError> {
+        let read = self.incidents_since(since, None, AnnouncementEntry::settled);
+        let mut listed = read.await?;
+        let recent = |entry: &AnnouncementEntry| since.is_none_or(|since| since <= entry.at);
+        listed.entries.retain(recent);
+        listed.entries.sort_by_key(|entry| Reverse(entry.at));
+        Ok(listed)
+    }
+
     /// Applies `read` to the incidents until it has returned at least `limit` entries.
     pub(super) async fn incidents<T>(
         &self,
+        limit: Option<usize>,
+        read: impl Fn(&Incident) -> Option<T>,
+    ) -> Result<Listed<T>, JournalError> {
+        self.incidents_since(None, limit, read).await
+    }
+
+    /// Like [`Self::incidents`], but also stops at records that are older than `since`.
+    async fn incidents_since<T>(
+        &self,
+        since: Option<Timestamp>,
         limit: Option<usize>,
         read: impl Fn(&Incident) -> Option<T>,
     ) -> Result<Listed<T>, JournalError> {
@@ -209,9 +233,12 @@ impl<'a> JournalReader<'a> {
             }
             flaws.extend(batch.flaws.iter().map(ToString::to_string));
             let enough = limit.is_some_and(|limit| entries.len() >= limit);
-            // Only segments are read newest first. If `rest_before` is not known, later batches may
-            // contain newer incidents, so they must be read.
-            if enough && batch.rest_before.is_some() {
+            let older = |before| since.is_some_and(|since| before < since);
+            // Only segments come newest first; other batches must be read to the last.
+            if batch
+                .rest_before
+                .is_some_and(|before| enough || older(before))
+            {
                 break;
             }
         }

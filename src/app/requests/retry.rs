@@ -33,6 +33,9 @@ pub enum Retried {
     /// The request was reopened. A worker took a turn at it, or it waits for its `not_before`. The
     /// answer shows the state afterwards.
     Reopened(Ending, Box<Answer>),
+    /// An announcement that had led to no request was worked off. The answers are those to its
+    /// requests; without one, the answer is `ignored` or `pending` and says why.
+    Fetched(Vec<(Ending, Answer)>),
     /// The current policies deny the request. The journal records the attempt, and the request
     /// stays closed. The answer shows the reasons.
     Denied(Box<Answer>),
@@ -44,7 +47,10 @@ pub enum Retried {
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
     /// The journal has no such request.
-    #[error("the journal has no request {0:?}; `sharehook requests` lists them")]
+    #[error(
+        "the journal has no request {0:?}; `sharehook requests` lists them, and \
+         `sharehook requests --announced --settled` the approvals that led to no request"
+    )]
     Unknown(String),
     /// Some requests cannot be read, and one of them may have this id.
     #[error(
@@ -86,6 +92,9 @@ impl App {
         ShareRequest::check_reopening(&by.requester, reason)?;
         if self.prepared.intake(&by.source).is_none() {
             return Err(RetryError::UnknownSource(by.source.clone()));
+        }
+        if let Some(fetched) = Box::pin(self.fetch_again(name, by, reason, deadline)).await? {
+            return Ok(fetched);
         }
         let now = self.now();
         let state = self.only_request(name, now).await?;

@@ -81,6 +81,9 @@ pub(crate) struct RequestsOptions {
     /// List announcements whose instance is not fetched yet, instead of requests
     #[arg(long, conflicts_with_all = ["id", "since", "states", "source", "image", "account", "ticket", "limit", "rejected"])]
     pub(crate) announced: bool,
+    /// With --announced: list announcements that led to no request instead, newest first
+    #[arg(long, requires = "announced")]
+    pub(crate) settled: bool,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }

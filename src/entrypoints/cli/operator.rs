@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::app::{Compared, Deadline, Reply, Retried, RetryError, RevokedNow};
+use crate::app::{Answer, Compared, Deadline, Reply, Retried, RetryError, RevokedNow};
+use crate::domain::Status;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
@@ -31,6 +32,16 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
         Retried::Reopened(ending, answer) => {
             context.print(&json!(answer));
             Ok(Outcome::of(&Reply::Answers(vec![(ending, *answer)])).exit_when_asked())
+        }
+        Retried::Fetched(answers) => {
+            for (_, answer) in &answers {
+                context.print(&json!(answer));
+            }
+            let nothing = |(_, answer): &(_, Answer)| answer.status == Status::Ignored;
+            match answers.iter().all(nothing) {
+                true => Ok(Exit::Refused),
+                false => Ok(Outcome::of(&Reply::Answers(answers)).exit_when_asked()),
+            }
         }
         Retried::Denied(answer) if context.json => {
             context.print(&json!(answer));

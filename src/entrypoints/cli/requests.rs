@@ -35,9 +35,22 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
     }
     let reader = journal.reader();
     if options.announced {
-        let listed = journal.during(reader.announcements()).await?;
-        let (what, shown) = ("announcements", announcements_table);
-        return Ok(print_list(context, &journal, what, &listed, shown));
+        let listed = match options.settled {
+            true => journal.during(reader.settled_announcements(None)).await?,
+            false => journal.during(reader.announcements()).await?,
+        };
+        let shown = if options.settled {
+            settled_table
+        } else {
+            announcements_table
+        };
+        return Ok(print_list(
+            context,
+            &journal,
+            "announcements",
+            &listed,
+            shown,
+        ));
     }
     let listed = journal.during(reader.requests(&filter, limit)).await?;
     let of_source = RequestFilter {
@@ -141,7 +154,7 @@ fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String 
             Cell::new(seconds(entry.at), Tone::Quiet),
             entry.announcement.as_str().into(),
             entry.attempts.to_string().into(),
-            seconds(entry.next_attempt).into(),
+            entry.next_attempt.map(seconds).unwrap_or_default().into(),
             entry.why.clone().unwrap_or_default().into(),
         ]
     };
@@ -151,6 +164,22 @@ fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String 
         column("TRIED"),
         column("NEXT"),
         texts("WHY NOT YET"),
+    ];
+    table(&columns, entries.iter().map(row), screen)
+}
+
+fn settled_table(entries: &[AnnouncementEntry], screen: Screen) -> String {
+    let row = |entry: &AnnouncementEntry| {
+        vec![
+            Cell::new(seconds(entry.at), Tone::Quiet),
+            entry.announcement.as_str().into(),
+            entry.why.clone().unwrap_or_default().into(),
+        ]
+    };
+    let columns = [
+        column("SINCE"),
+        texts("ANNOUNCEMENT"),
+        texts("WHY NO REQUEST"),
     ];
     table(&columns, entries.iter().map(row), screen)
 }
