@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
-use sharehook::app::{Delivery, Ending, Headers, Via};
+use sharehook::app::{Check, Delivery, Ending, Headers, Via};
 use sharehook::domain::Status;
 use sharehook_sandbox::Tenant;
 
@@ -240,6 +240,42 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
 
 /// DingTalk's answer with an instance does not name its process. Only the list of a process shows
 /// which instances belong to it.
+/// What `doctor` finds about fetching, one finding per line.
+async fn fetching(world: &World) -> String {
+    let findings = world.app.examine().await.into_iter();
+    let of_fetch = findings.filter(|one| one.check == Check::Fetch);
+    let of_fetch = of_fetch.map(|one| format!("{} {}", one.health, one.text));
+    of_fetch.collect::<Vec<_>>().join("\n")
+}
+
+/// Without a call for a definition, DingTalk's and WeCom's lists show whether the app may read.
+#[tokio::test]
+async fn doctor_fails_if_the_app_gets_no_token_or_may_read_nothing() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let mut world = system.world("").await;
+        let good = fetching(&world).await;
+        assert!(good.starts_with("ok ") && !good.contains('\n'), "{good}");
+        system.tenant(&world, |tenant| tenant.failing = Some("60020".to_owned()));
+        let bad = fetching(&world).await;
+        assert!(
+            bad.starts_with("failed ") && bad.contains("permissions"),
+            "{name}: {bad}"
+        );
+        system.tenant(&world, |tenant| {
+            tenant.gives_no_token = true;
+            tenant.expire_tokens();
+        });
+        world.restart();
+        let bad = fetching(&world).await;
+        let begins = format!("failed {name}: the app gets no token: {name} answers ");
+        assert!(
+            bad.starts_with(&begins) && bad.contains("app_secret"),
+            "{bad}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
     let system = &SYSTEMS[1];

@@ -200,6 +200,17 @@ impl Instances {
         let mut hash = Sha256::new();
         let address = fetch.address.join("").map(|url| url.to_string());
         let address = address.unwrap_or_default();
+    /// Gets a token for the app, unless it has a usable one.
+    pub(in crate::app) async fn sign_in(
+        &self,
+        source: &SourceName,
+        fetch: &FetchConfig,
+        at: (Timestamp, Deadline),
+    ) -> Result<(), Unfetched> {
+        let access = self.access(source, fetch);
+        self.token(&access, fetch, None, at).await.map(drop)
+    }
+
         for part in [&fetch.app_id, &address, fetch.app_secret.expose_secret()] {
             hash.update(part);
             hash.update([0]);

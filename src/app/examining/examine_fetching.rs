@@ -50,6 +50,13 @@ impl App {
             let answer = self.instances.as_app(source, fetch, &call, at).await;
             answer.map(drop).map_err(|unfetched| unfetched.to_string())
         };
+        let at = (now, Deadline::after(CHECK_TIME));
+        if let Err(why) = self.instances.sign_in(source, fetch, at).await {
+            let text = format!(
+                "{source}: the app gets no token: {why}; check app_id, app_secret and url of `fetch`"
+            );
+            return vec![Finding::broken(Check::Fetch, text)];
+        }
         let mut findings = Vec::new();
         for code in &fetch.definitions {
             let Some(definition) = system.definition else {
@@ -60,8 +67,8 @@ impl App {
                 answered.map(|()| format!("{source}: the app reads the definition {code}"));
             let answered = answered.map_err(|why| {
                 format!(
-                    "{source}: the app cannot read the definition {code}: {why}; check app_id, \
-                     app_secret and definitions of `fetch`, and the permissions of the app"
+                    "{source}: the app cannot read the definition {code}: {why}; check \
+                     definitions of `fetch`, and the permissions of the app"
                 )
             });
             findings.push(Finding::of(Check::Fetch, answered));
@@ -76,14 +83,8 @@ impl App {
                 to: now,
                 cursor: None,
             };
-            findings.extend(answers((listing.page)(&query)).await.err().map(|why| {
-                Finding::limited(
-                    Check::Fetch,
-                    format!(
-                        "{source}: the app cannot list instances: {why}; approvals whose event is lost are not found"
-                    ),
-                )
-            }));
+            let answered = answers((listing.page)(&query)).await;
+            findings.extend(listed(source, system.definition.is_some(), answered));
         }
         findings
     }
@@ -109,7 +110,6 @@ impl App {
             ),
         ))
     }
-}
 
     /// Names the approvals that were announced recently and given up.
     async fn examine_given_up(&self) -> Option<Finding> {
@@ -161,6 +161,7 @@ fn listed(
             Some(Finding::broken(Check::Fetch, text))
         }
     }
+}
 
 /// Sends a request to the address of the ticket system. Fetches no ticket, because there is no
 /// ticket id that every system has.
