@@ -509,6 +509,27 @@ async fn what_ended_long_ago_is_not_shared_after_a_failed_read() {
     }
 }
 
+/// Each call counts against the month's calls: a withdrawal that its instance does not confirm needs
+/// one call for each attempt.
+#[tokio::test]
+async fn an_unconfirmed_withdrawal_reads_no_list() {
+    let system = &SYSTEMS[1];
+    let world = system.world("").await;
+    system.put_instance(&world, &|_| ());
+    system.announce(&world).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    let terminate = |event: &mut Value| event["type"] = "terminate".into();
+    let event = system.sealed(&terminate, system.receiver, world.now());
+    receive(&world, event).await.unwrap();
+    let before = system.tenant(&world, |tenant| tenant.calls);
+    world.advance(60);
+    world.sweep().await;
+    let after = system.tenant(&world, |tenant| tenant.calls);
+    assert_eq!((after.reads - before.reads, after.lists), (1, before.lists));
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
 /// WeCom has status 10 for an approved request that was paid.
 #[tokio::test]
 async fn a_request_that_was_paid_before_the_look_is_found() {

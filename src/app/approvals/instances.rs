@@ -20,7 +20,9 @@ use crate::app::context::left;
 use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
-use crate::inbound::{ApiCall, InstanceState, Listing, Named, Query, Rejected, Rejection, hide};
+use crate::inbound::{
+    ApiCall, InstanceState, Listing, Named, Query, Rejected, Rejection, Said, hide,
+};
 use crate::telemetry::current;
 
 /// Time limit of one call.
@@ -112,7 +114,9 @@ impl Instances {
         let instance = system.instance_of(answer).ok_or_else(|| {
             Unfetched::because(format!("{}'s answer contains no instance", fetch.preset))
         })?;
+        // An approved instance does not confirm a withdrawal, whatever its definition is.
         if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
+            && named.said == Said::Approved
             && matches!(
                 (system.state)(named, instance.clone()),
                 InstanceState::Approved(_) | InstanceState::Withdraws(_)
@@ -196,10 +200,6 @@ impl Instances {
         }
     }
 
-    fn access(&self, source: &SourceName, fetch: &FetchConfig) -> Arc<Access> {
-        let mut hash = Sha256::new();
-        let address = fetch.address.join("").map(|url| url.to_string());
-        let address = address.unwrap_or_default();
     /// Gets a token for the app, unless it has a usable one.
     pub(in crate::app) async fn sign_in(
         &self,
@@ -211,6 +211,10 @@ impl Instances {
         self.token(&access, fetch, None, at).await.map(drop)
     }
 
+    fn access(&self, source: &SourceName, fetch: &FetchConfig) -> Arc<Access> {
+        let mut hash = Sha256::new();
+        let address = fetch.address.join("").map(|url| url.to_string());
+        let address = address.unwrap_or_default();
         for part in [&fetch.app_id, &address, fetch.app_secret.expose_secret()] {
             hash.update(part);
             hash.update([0]);
