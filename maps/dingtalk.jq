@@ -28,6 +28,11 @@ def texts:
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
 
+# DingTalk's date component has no time zone, as in "2026-12-31 18:00", and means the time in China. A date alone has
+# no time of day either, and stays as it is.
+def beijing:
+  if type == "string" and test("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}$") then sub(" "; "T") + ":00+08:00" else . end;
+
 # The people who agreed in their own name: DingTalk does not document whose id the record of a deputy has. An agreement
 # from before the instance was sent back does not count, because the form may have changed since. Times are whole
 # minutes, so an agreement in the same minute does not count either.
@@ -51,6 +56,6 @@ def agreed:
     ticket: (.businessId // .processInstanceId),
     reason: (text(field_reason) // .title)
   }
-  + (text(field_expiry) | ticket_expiry)
+  + (text(field_expiry) | beijing | ticket_expiry)
 # A cancel does not expire, whatever the field still holds from the share.
 | if .action == "cancel" then del(.expires_in, .expires_at) else . end

@@ -783,6 +783,14 @@ fn a_dingtalk_form_is_read_by_ids_and_deputies_are_no_approvers() {
         None,
         "{request}"
     );
+    let value = format!("{fields}/3/value");
+    for (written, means) in [
+        ("2026-12-20 10:00", "2026-12-20T02:00:00Z"),
+        ("2026-12-20", "2026-12-20T00:00:00Z"),
+    ] {
+        let request = one("dingtalk", &with(&approved, &value, json!(written)));
+        assert!(request.to_string().contains(means), "{request}");
+    }
     let twice = with(&approved, &format!("{fields}/1/bizAlias"), json!("image"));
     refused("dingtalk", &twice, "two components with the id image");
     for (place, value) in [
