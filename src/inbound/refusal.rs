@@ -16,11 +16,19 @@ pub enum Refusal {
         /// `HTTP` or `a trigger`.
         transport: &'static str,
     },
-    /// The source does not list the origin of a trigger, the topic of an SNS message, or the
-    /// receiver of an encrypted event.
+    /// The source does not accept the receiver of an encrypted event.
+    #[error(
+        "{} is not listed in `from`, which without entries is `app_id` of `fetch`",
+        shown(receiver)
+    )]
+    ForeignReceiver {
+        /// The receiver.
+        receiver: String,
+    },
+    /// The source does not list the origin of a trigger, or the topic of an SNS message.
     #[error("{} is not listed in `from`", shown(origin))]
     ForeignOrigin {
-        /// The origin, topic or receiver.
+        /// The origin or topic.
         origin: String,
     },
     /// A value that the scheme needs is missing or empty.
@@ -44,7 +52,8 @@ pub enum Refusal {
         /// What is wrong with the value.
         why: &'static str,
     },
-    /// None of the configured secrets matches the signature, token or static secret in the request.
+    /// None of the configured secrets matches the signature, token, static secret or encrypted text
+    /// in the request.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
         /// The header or field that has the signature, token or static secret.

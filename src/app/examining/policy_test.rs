@@ -57,6 +57,11 @@ pub enum CaseError {
     NoSecret(SourceName),
     #[error("{0}")]
     CannotSign(Problems),
+    #[error(
+        "the source has `fetch`, so its map reads the event and the instance: write both, as \
+         {{\"event\": …, \"instance\": …}}"
+    )]
+    NoInstance,
     #[error("the instance in this case does not confirm the event: {0}")]
     Unconfirmed(String),
     #[error("the source refuses the event that this test signed for it: {0}")]
@@ -177,6 +182,9 @@ fn with_instance(
     let case = read_json(body).map_err(|flaw| unconfirmed(format!("the case {flaw}")))?;
     let part = |name: &str| case.get(name).cloned().unwrap_or_default();
     let (event, instance) = (part("event"), part("instance"));
+    if event.is_null() || instance.is_null() {
+        return Err(CaseError::NoInstance);
+    }
     let named = fetcher.named(&event, now);
     let named = named.map_err(|problem| unconfirmed(problem.to_string()))?;
     let named = named

@@ -50,6 +50,7 @@ pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
             };
             Failure::Usage(format!("the source refuses the body: {refusal}{remedy}"))
         }
+        unconfirmed @ CaseError::Unconfirmed(_) => Failure::Refused(unconfirmed.to_string()),
         other => Failure::usage(other),
     }
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::api::{ApiCall, Rejected, Rejection};
+use super::api::{ApiCall, Rejected, Rejection, without_code};
 use super::instance::{InstanceState, Named, Said, is_code};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::{Timestamp, shown};
 
 const BAD_TOKEN: &str = "InvalidAuthentication";
+const BAD_SECRET: &str = "invalidClientIdOrSecret";
+const USED_UP: &str = "Forbidden.AccessDenied.ApiCountLimitForOrg";
 
 pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     url: "https://api.dingtalk.com",
@@ -87,8 +89,18 @@ fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
             true => Rejection::BadToken,
             false => Rejection::Other,
         },
-        why,
-        quoted: quoted.into_iter().map(str::to_owned).collect(),
+        why: match code.is_empty() {
+            true => without_code(status),
+            false => {
+                let hint = match code {
+                    BAD_SECRET => "; check app_id and app_secret of `fetch`",
+                    USED_UP => "; the calls of this month are used up",
+                    _ => "",
+                };
+                let (code, message) = (shown(code), shown(text("message")));
+                format!("answers {code}: {message}{hint}")
+            }
+        },
     })
 }
 
@@ -280,12 +292,13 @@ mod tests {
             (
                 403,
                 "{\"code\":\"Forbidden.AccessDenied.ApiCountLimitForOrg\"}",
-                "ApiCountLimitForOrg",
+                "used up",
                 Rejection::Other,
             ),
             (200, "{\"success\":false}", "HTTP 200", Rejection::Other),
             (500, "{}", "HTTP 500", Rejection::Other),
-            (200, "<html>", "HTTP 200", Rejection::Other),
+            (200, "<html>", "check `url`", Rejection::Other),
+            (502, "<html>", "HTTP 502", Rejection::Other),
         ] {
             let rejected = answer(status, text.as_bytes()).unwrap_err();
             let reason = rejected.reason(str::to_owned);

@@ -15,6 +15,8 @@ use crate::domain::{Timestamp, read_json, shown};
 
 const BAD_TOKEN: i64 = 99_991_663;
 const NOT_FOUND: i64 = 1_390_003;
+const NO_PERMISSION: i64 = 1_390_009;
+const BAD_SECRET: i64 = 10_014;
 
 pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     url: "https://open.feishu.cn",
@@ -79,11 +81,17 @@ fn token(id: &str, secret: &str) -> ApiCall {
 }
 
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
-    by_code(status, body, ("code", "msg"), |code| match code {
+    let kind = |code| match code {
         BAD_TOKEN => Rejection::BadToken,
         NOT_FOUND => Rejection::Gone,
         _ => Rejection::Other,
-    })
+    };
+    let hint = |code| match code {
+        BAD_SECRET => "; check app_id and app_secret of `fetch`",
+        NO_PERMISSION => "; check the permissions of the app, and release a version with them",
+        _ => "",
+    };
+    by_code(status, body, ("code", "msg"), kind, hint)
 }
 
 fn instance(code: &str) -> ApiCall {

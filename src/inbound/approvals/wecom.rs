@@ -16,6 +16,10 @@ use crate::domain::Timestamp;
 
 const BAD_TOKEN: i64 = 40_014;
 const EXPIRED_TOKEN: i64 = 42_001;
+const BAD_SECRET: i64 = 40_001;
+const UNTRUSTED_ADDRESS: i64 = 60_020;
+const NO_PERMISSION: i64 = 301_055;
+const TOO_MANY_CALLS: i64 = 45_009;
 
 pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     url: "https://qyapi.weixin.qq.com",
@@ -82,10 +86,18 @@ fn token(id: &str, secret: &str) -> ApiCall {
 }
 
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
-    by_code(status, body, ("errcode", "errmsg"), |code| match code {
+    let kind = |code| match code {
         BAD_TOKEN | EXPIRED_TOKEN => Rejection::BadToken,
         _ => Rejection::Other,
-    })
+    };
+    let hint = |code| match code {
+        BAD_SECRET => "; check app_id and app_secret of `fetch`",
+        UNTRUSTED_ADDRESS => "; put this host's address on the app's list of trusted addresses",
+        NO_PERMISSION => "; let the app read approvals",
+        TOO_MANY_CALLS => ", too many calls",
+        _ => "",
+    };
+    by_code(status, body, ("errcode", "errmsg"), kind, hint)
 }
 
 fn instance(code: &str) -> ApiCall {
@@ -270,7 +282,13 @@ mod tests {
             (200, "{\"errcode\":45009}", "45009", Rejection::Other),
             (502, "{\"errcode\":0}", "answers 0", Rejection::Other),
             (200, "{}", "without a code", Rejection::Other),
-            (200, "<html>", "without a code", Rejection::Other),
+            (200, "<html>", "check `url`", Rejection::Other),
+            (
+                200,
+                r#"{"errcode":60020,"errmsg":"not allow to access from your ip"}"#,
+                "trusted addresses",
+                Rejection::Other,
+            ),
         ] {
             let rejected = answer(status, text.as_bytes()).unwrap_err();
             let reason = rejected.reason(str::to_owned);

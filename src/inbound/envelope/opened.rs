@@ -72,7 +72,9 @@ impl<'a> Checked<'a> {
     }
 
     pub(super) fn listed(&self, receiver: &str, trace: &mut Trace) -> Result<(), Refusal> {
-        listed(self.from, receiver, "receiver", trace)
+        let receiver = receiver.to_owned();
+        listed(self.from, &receiver, "receiver", trace)
+            .map_err(|_| Refusal::ForeignReceiver { receiver })
     }
 
     /// Checks that a time is within the window of the scheme. `text` is `None` if the time is

@@ -130,8 +130,12 @@ impl Sample {
                 Some(source) => sources.push(source),
                 None if sources.iter().any(|source| source.name == *name) => {}
                 None => {
+                    let hint = match name.as_str() {
+                        "lark" => "; take feishu, and write lark for it in `scheme` and `preset`",
+                        _ => "",
+                    };
                     return Err(format!(
-                        "--source {name:?} is unknown; the samples are for {available}"
+                        "--source {name:?} is unknown; the samples are for {available}{hint}"
                     ));
                 }
             }
