@@ -455,7 +455,7 @@ async fn a_case_needs_an_event_and_the_ticket_that_it_names() {
             json!({"instance": sample()["instance"]}),
             "finds no ticket in the event",
         ),
-        (event(), "finds no ticket in the event"),
+        (event(), "write both, as"),
         (json!({"event": {"ticket": "../1"}}), "is not an id"),
     ] {
         let error = run(case).unwrap_err().to_string();
