@@ -107,7 +107,9 @@ fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
 /// Warns about sources of approval systems whose map never sees the instance of an event.
 fn unread_instances(config: &Config) -> impl Iterator<Item = Warning> {
     let sources = config.sources.iter().filter(|source| {
-        source.fetch.is_none() && matches!(source.scheme.kind(), SchemeKind::Envelope(_))
+        // A source that was not read fully may have a wrong `fetch`, which is already reported.
+        let lacks = source.fetch.is_none() && source.read_fully;
+        lacks && matches!(source.scheme.kind(), SchemeKind::Envelope(_))
     });
     sources.map(|source| {
         let problem = format!(
