@@ -451,12 +451,12 @@ async fn a_case_needs_an_event_and_the_ticket_that_it_names() {
     other["instance"]["ticket"]["id"] = 1.into();
     for (case, says) in [
         (other, "is not ticket"),
-        (
-            json!({"instance": sample()["instance"]}),
-            "finds no ticket in the event",
-        ),
+        (json!({"instance": sample()["instance"]}), "write both, as"),
         (event(), "write both, as"),
-        (json!({"event": {"ticket": "../1"}}), "is not an id"),
+        (
+            json!({"event": {"ticket": "../1"}, "instance": {}}),
+            "is not an id",
+        ),
     ] {
         let error = run(case).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
