@@ -35,6 +35,7 @@ impl Deadline {
         self.0.is_none_or(|end| instant < end)
     }
 
+    /// Whether the deadline has passed.
     pub fn passed(self) -> bool {
         !self.allows(Instant::now())
     }

@@ -70,6 +70,8 @@ pub struct Rejected {
     pub(super) why: String,
     /// The system's own texts in full, such as `instance code not found`. They may repeat secrets.
     pub(super) quoted: Vec<String>,
+    /// What the operator can do. May be empty.
+    pub(super) hint: &'static str,
     /// What the caller can do.
     pub kind: Rejection,
 }
@@ -80,9 +82,8 @@ impl Rejected {
     pub fn reason(&self, hide: impl Fn(&str) -> String) -> String {
         let quoted = self.quoted.iter().map(|text| shown(&hide(text)));
         let quoted: Vec<String> = quoted.collect();
-        format!("{} {}", self.why, quoted.join(": "))
-            .trim_end()
-            .to_owned()
+        let reason = format!("{} {}", self.why, quoted.join(": "));
+        format!("{}{}", reason.trim_end(), self.hint)
     }
 }
 
@@ -98,8 +99,8 @@ pub enum Rejection {
 }
 
 /// Parses an answer. A call succeeded if the HTTP status is 200 and the body contains the numeric
-/// code 0. `fields` are the names of two fields in the body: the code, and the message. `hint` returns
-/// what the operator can do about a code; empty if nothing.
+/// code 0. `fields` are the names of two fields in the body: the code, and the message. `hint`
+/// returns what the operator can do about a code, or an empty text.
 pub(super) fn by_code(
     status: u16,
     body: &[u8],
@@ -112,21 +113,51 @@ pub(super) fn by_code(
         Some(0) if status == 200 => Ok(answer),
         Some(code) => {
             let message = answer.get(fields.1).and_then(Value::as_str);
-            let message = shown(message.unwrap_or_default());
-            let hint = hint(code);
-            (format!("answers {code}: {message}{hint}"), kind(code))
+            Err(Rejected {
+                why: format!("answers {code}:"),
+                quoted: vec![message.unwrap_or_default().to_owned()],
+                hint: hint(code),
+                kind: kind(code),
+            })
         }
-        None => (without_code(status), Rejection::Other),
-    };
-    Err(Rejected { why, kind })
+        None => Err(without_code(status)),
+    }
 }
 
-/// Describes an answer without a code. Unless its status asks for a later call, it is not the
-/// system's: a proxy, a gateway or another service answered.
-pub(super) fn without_code(status: u16) -> String {
-    let hint = match status {
-        429 | 500.. => "",
-        _ => "; check `url` of `fetch`, and proxies on the way",
-    };
-    format!("answers HTTP {status} without a code{hint}")
+/// Describes an answer without a code. If its status does not ask for a later call, the answer is
+/// probably not the system's: a proxy, a gateway or another service sent it.
+pub(super) fn without_code(status: u16) -> Rejected {
+    Rejected {
+        why: format!("answers HTTP {status} without a code"),
+        quoted: Vec::new(),
+        hint: match status {
+            429 | 500.. => "",
+            _ => "; check `url` of `fetch`, and proxies on the way",
+        },
+        kind: Rejection::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_before_the_text_is_cut() {
+        let secret = "a-token-of-this-test-only-000000001";
+        let body = serde_json::json!({ "code": 7, "msg": format!("{}{secret}", "x".repeat(40)) });
+        let body = body.to_string();
+        let fields = ("code", "msg");
+        let rejected = by_code(
+            200,
+            body.as_bytes(),
+            fields,
+            |_| Rejection::Other,
+            |_| "; try",
+        );
+        let reason = rejected
+            .unwrap_err()
+            .reason(|text| text.replace(secret, "*"));
+        assert_eq!(reason, format!("answers 7: \"{}*\"; try", "x".repeat(40)));
+    }
 }

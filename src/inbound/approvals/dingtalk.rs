@@ -80,26 +80,20 @@ fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
         return Ok(answer);
     }
     let code = text("code");
-    let (why, quoted) = match code.is_empty() {
-        true => (format!("answers HTTP {status} without a code"), vec![]),
-        false => ("answers".to_owned(), vec![code, text("message")]),
-    };
+    if code.is_empty() {
+        return Err(without_code(status));
+    }
     Err(Rejected {
+        why: "answers".to_owned(),
+        quoted: vec![code.to_owned(), text("message").to_owned()],
+        hint: match code {
+            BAD_SECRET => "; check app_id and app_secret of `fetch`",
+            USED_UP => "; the calls of this month are used up",
+            _ => "",
+        },
         kind: match code == BAD_TOKEN {
             true => Rejection::BadToken,
             false => Rejection::Other,
-        },
-        why: match code.is_empty() {
-            true => without_code(status),
-            false => {
-                let hint = match code {
-                    BAD_SECRET => "; check app_id and app_secret of `fetch`",
-                    USED_UP => "; the calls of this month are used up",
-                    _ => "",
-                };
-                let (code, message) = (shown(code), shown(text("message")));
-                format!("answers {code}: {message}{hint}")
-            }
         },
     })
 }

@@ -154,8 +154,9 @@ pub fn read_ticket(status: u16, body: &[u8]) -> Result<Value, Rejected> {
         _ => "",
     };
     Err(Rejected {
-        why: format!("answers HTTP {status}{hint}"),
+        why: format!("answers HTTP {status}"),
         quoted: Vec::new(),
+        hint,
         kind: match status {
             410 => Rejection::Gone,
             _ => Rejection::Other,
