@@ -87,6 +87,8 @@ struct IncomingDelivery<'a> {
     map: &'a Map,
     statement: Statement,
     early: &'a EarlyAnswer,
+    /// When a fetched instance was approved; `None` for a delivery that is its own approval.
+    approved_at: Option<Timestamp>,
 }
 
 /// One request of a delivery, with what is needed to handle it.
@@ -98,6 +100,8 @@ struct IncomingRequest<'a> {
     /// The delivery's callback, if a target may use it.
     callback: Option<&'a Callback>,
     now: Timestamp,
+    /// When the request was approved, never after `now`. `expires_in` counts from this instant.
+    approved_at: Timestamp,
     deadline: Deadline,
 }
 
@@ -197,6 +201,7 @@ impl App {
             map: &intake.map,
             statement,
             early,
+            approved_at: None,
         };
         app.receive_verified(&incoming, now, deadline).await
     }
@@ -228,14 +233,17 @@ impl App {
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
+            let task_token = self.keep_callback(&identity, verified);
+            // Decide each request at its own instant: the requests before it took time.
+            let now = self.now();
             let incoming = IncomingRequest {
                 identity,
                 request,
                 delivery,
                 received: &received,
-                callback: callback.as_ref(),
-                // Read the clock for each request, because handling the earlier requests took time.
-                now: self.now(),
+                task_token,
+                now,
+                approved_at: delivery.approved_at.map_or(now, |at| at.min(now)),
                 deadline: context::turn_deadline(deadline),
             };
             answers.push(Box::pin(self.handle(&incoming)).await);
@@ -285,13 +293,11 @@ impl App {
         if let Some(problem) = self.too_late(incoming) {
             return Ok(self.refuse_late(incoming, problem).await);
         }
-        // `expires_in` counts from the approval, which is now.
-        let approved_at = incoming.now;
         let decision = self.decide(
             &incoming.identity,
             incoming.request,
             incoming.now,
-            approved_at,
+            incoming.approved_at,
         );
         if self.prepared.plan_only {
             self.find_source(incoming.request).await?;

@@ -109,8 +109,8 @@ impl Target {
 pub enum Expiry {
     /// The instant in `expires_at`.
     At(Timestamp),
-    /// The length of time in `expires_in`, counted from the moment when this program first verified
-    /// the approved request.
+    /// The length of time in `expires_in`, counted from the approval: the moment when this program
+    /// first verified the request or the event that announced it, or when the listed instance ended.
     In(Span),
 }
 

@@ -443,7 +443,7 @@ async fn what_another_instance_revokes_is_taken_back() {
 }
 
 /// Sets the times at which the instance began and ended, in seconds since 1970.
-fn begun_and_ended(instance: &mut Value, begun: i64, ended: i64) {
+pub(crate) fn begun_and_ended(instance: &mut Value, begun: i64, ended: i64) {
     let text = |second: i64| {
         let at = jiff::Timestamp::from_second(second).unwrap();
         at.strftime("%Y-%m-%dT%H:%MZ").to_string()

@@ -158,6 +158,23 @@ async fn a_cancel_ends_what_was_approved_while_the_clock_was_ahead() {
     }
 }
 
+#[tokio::test]
+async fn a_finished_cancel_of_a_clock_that_was_ahead_leaves_later_shares_alone() {
+    let world = World::new().await;
+    let one = || json!({"accounts": ONE});
+    world.deliver(&request("CHG1", one())).await;
+    let right = world.now();
+    world.advance(2 * HOUR);
+    world.deliver(&cancel("CHG2", one())).await;
+    assert!(world.has(BLUEPRINT).is_empty());
+    world.clock.set(right);
+    world.advance(60);
+    let (_, answer) = world.deliver(&request("CHG3", one())).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.verify().await.unwrap();
+}
+
 /// A cancel is recorded while the clock is two hours ahead, and is still unfinished when the clock
 /// is right again.
 #[tokio::test]

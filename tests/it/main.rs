@@ -55,6 +55,7 @@ mod incidents;
 mod init;
 mod killed;
 mod late_calls;
+mod late_reads;
 mod laws;
 mod lists;
 mod lost_files;

@@ -50,10 +50,10 @@ async fn a_share_takes_three_steps_before_its_call_and_one_after_it() {
     let costs_now = costs(short).await;
     assert_eq!(costs(long).await, costs_now);
     let wanted = [
-        ("a share", (8, 3, 1)),
+        ("a share", (10, 3, 1)),
         // The last read of a duplicate looks for a record that reopens the request.
         ("its duplicate", (3, 3, 0)),
-        ("a share with an end", (8, 3, 1)),
+        ("a share with an end", (10, 3, 1)),
         ("a denial", (3, 3, 0)),
         ("its duplicate", (2, 2, 0)),
         ("other content", (5, 5, 0)),

@@ -15,7 +15,7 @@ use crate::support::process::Process;
 use crate::support::service::Site;
 use crate::support::stops::killed_anywhere;
 use crate::support::tickets::{Tickets, sample};
-use crate::support::{BLUEPRINT, World, deadline, http, variables};
+use crate::support::{BLUEPRINT, World, deadline, http, request, variables};
 
 const SECRET: &str = "ZENDESK_TICKET_WEBHOOK_SECRET";
 /// The value of the `Authorization` header for the sample's login.
@@ -234,6 +234,27 @@ async fn a_ticket_that_cannot_be_read_for_an_hour_is_shared_later() {
         world.verify().await.unwrap();
         api.asked();
     }
+}
+
+/// The first GET fails, and a cancel is approved and carried out before the second one.
+#[tokio::test]
+async fn a_ticket_that_is_read_after_a_later_cancel_is_called_off() {
+    let api = Tickets::start().await;
+    let world = world(&api).await;
+    api.answer(503, "{}");
+    receive(&world, &event()).await;
+    world.sweep().await;
+    world.advance(60);
+    let cancel = json!({"action": "cancel", "accounts": SHARED, "expires_in": null});
+    let (ending, answer) = world.deliver(&request("C-1", cancel)).await;
+    assert_eq!(ending, Ending::Done, "{answer:?}");
+    api.put(|_| ());
+    world.advance(900);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    let types = records(&world).await;
+    assert!(types.contains(&"called_off".to_owned()), "{types:?}");
+    world.verify().await.unwrap();
 }
 
 /// The first GET fails. Before the second one, the ticket is edited.

@@ -12,14 +12,14 @@ use jiff::SignedDuration;
 use tracing::Instrument as _;
 
 use crate::app::context::left;
-use crate::app::deliveries::{EarlyAnswer, identity_of, overloaded, unavailable};
+use crate::app::deliveries::{overloaded, unavailable};
 use crate::app::rules::Intake;
-use crate::app::{Answer, App, Deadline, Ending, IncomingDelivery, Reply, Statement};
-use crate::domain::{Identity, Status, Timestamp, numbered};
-use crate::inbound::{InstanceState, Map, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
+use crate::app::{Answer, App, Deadline, Ending, Reply};
+use crate::domain::{Identity, Status, Timestamp};
+use crate::inbound::{InstanceState, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
-    Announcement, Confirmed, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK,
-    Recorded, Settled, State, StreamId, StreamState,
+    Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
+    State, StreamId, StreamState,
 };
 use crate::telemetry::{Step, step};
 
@@ -266,7 +266,8 @@ impl App {
                 let id = fetcher.delivery_id(&named, announcement);
                 let verifier = &intake.verifier;
                 let delivery = verifier.fetched(source.clone(), id, event, &instance);
-                let opened = self.open_requests(incident, &delivery, &intake.map, deadline);
+                let at = fetcher.approved_at(incident, &instance);
+                let opened = self.open_requests(incident, &delivery, (&intake.map, at), deadline);
                 return opened.await;
             }
             InstanceState::Withdrawn => named.saying(Said::Withdrawn),
@@ -287,56 +288,6 @@ impl App {
             None => nothing("its approval was withdrawn".to_owned()),
         }
     }
-
-    /// Handles a fetched instance like any delivery, after recording the identities of its
-    /// requests.
-    async fn open_requests(
-        &self,
-        incident: &Incident,
-        delivery: &VerifiedDelivery,
-        map: &Map,
-        deadline: Deadline,
-    ) -> Attempt {
-        let (source, now) = (delivery.source(), self.now());
-        let mapped = map.apply(delivery, now, &self.config().rules());
-        let mapped = mapped.unwrap_or_default();
-        let requests = mapped.iter().enumerate();
-        let requests: Vec<Identity> = requests
-            .map(|(index, request)| identity_of(request, delivery, index))
-            .collect();
-        if !requests.is_empty() {
-            match self.confirm(incident, requests, deadline).await {
-                Ok(true) => {}
-                Ok(false) => return Attempt::Later(ENDED.to_owned()),
-                Err(error) => return Attempt::Later(error.to_string()),
-            }
-        }
-        let early = EarlyAnswer::new(false);
-        let incoming = IncomingDelivery {
-            verified: delivery,
-            map,
-            statement: Statement::None,
-            early: &early,
-        };
-        let reply = Box::pin(self.receive_verified(&incoming, now, deadline)).await;
-        self.delivery_ended(Some(source), early.elapsed(), &reply);
-        end_of(&reply, |id| Identity::new(source, id))
-    }
-
-    /// Records that the fetched instance confirms the announcement. Returns whether the
-    /// announcement must still be worked off.
-    pub(super) async fn confirm(
-        &self,
-        incident: &Incident,
-        requests: Vec<Identity>,
-        deadline: Deadline,
-    ) -> Result<bool, JournalError> {
-        let state = StreamState::Incident(Box::new(incident.clone()));
-        let lease = self.worker_lease(self.now(), deadline)?;
-        let event = Event::Confirmed(Confirmed { requests });
-        let after = self.journal.record_attempt(state, &lease, event).await?;
-        Ok(matches!(after, StreamState::Incident(after) if after.to_fetch().is_some()))
-    }
 }
 
 /// Ends an announcement that leads to no request.
@@ -345,29 +296,6 @@ pub(super) fn nothing(why: String) -> Attempt {
         requests: Vec::new(),
         why: Some(why),
     }
-}
-
-/// Derives the result of the attempt from the reply. A request that is on record needs no further
-/// attempt of the announcement.
-fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
-    let answers = match reply {
-        Reply::Answers(answers) => answers,
-        Reply::Invalid(problems) => return nothing(numbered(&problems.0)),
-        Reply::Unreadable(problem) => return nothing(problem.to_string()),
-        _ => return Attempt::Later("the fetched instance cannot be handled now".to_owned()),
-    };
-    let busy = |ending: &Ending| matches!(ending, Ending::Busy | Ending::Unavailable);
-    if answers.iter().any(|(ending, _)| busy(ending)) {
-        return Attempt::Later("the request of the instance cannot be recorded now".to_owned());
-    }
-    let recorded = answers.iter().filter(|(_, answer)| answer.record.is_some());
-    let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();
-    let problems = numbered(answers.iter().flat_map(|(_, answer)| &answer.problems));
-    let why = requests.is_empty().then(|| match problems.is_empty() {
-        true => "the map returns no request".to_owned(),
-        false => problems,
-    });
-    Attempt::Settled { requests, why }
 }
 
 /// The result if the configuration no longer names the instance's source or definition. A

@@ -14,7 +14,7 @@ use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::{Fetch, FetchConfig, TicketFetch};
 use crate::domain::{Problem, Problems, SourceName, Timestamp, read_json};
 use crate::inbound::{Callback, InstanceState, MapRefusal, Named, VerifiedDelivery, read_ticket};
-use crate::journal::Announcement;
+use crate::journal::{Announcement, Incident};
 use crate::telemetry::current;
 
 use super::instances::{Instances, MAX_TIME, Unfetched};
@@ -144,6 +144,21 @@ impl Fetcher {
         match self {
             Self::App(_) => announcement.delivery_id.clone(),
             Self::Ticket(_) => named.instance.clone(),
+        }
+    }
+
+    /// Returns when a fetched instance was approved, as far as this is known: when its first event
+    /// was recorded or, if only a list names it, when the instance ended. Of a ticket, each event
+    /// is an announcement of its own, because an earlier one may have come before the approval.
+    pub(in crate::app) fn approved_at(&self, incident: &Incident, instance: &Value) -> Timestamp {
+        let begun = incident.begun_at();
+        match (self, incident.to_fetch()) {
+            (Self::App(fetch), Some((announcement, ..))) if announcement.listed => {
+                let ended = (fetch.preset.system().ended)(instance);
+                ended.map_or(begun, |ended| ended.min(begun))
+            }
+            (Self::App(_), _) => begun,
+            (Self::Ticket(_), _) => incident.at(),
         }
     }
 

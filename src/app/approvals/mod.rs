@@ -7,6 +7,7 @@ mod fetcher;
 mod instances;
 mod known_listed;
 mod on_record;
+mod open_requests;
 mod reconciliation;
 mod recording;
 mod refetching;

@@ -310,10 +310,10 @@ impl App {
     /// and the fetch is repeated as due work, which examines the end again. A withdrawal always
     /// counts as recent.
     async fn ended(&self, named: &Named, round: &Round<'_>) -> Ended {
-        let of_instance = round.fetch.preset.system().ended;
-        let Some(of_instance) = of_instance.filter(|_| named.said == Said::Approved) else {
+        if named.said != Said::Approved || round.listing.shows_end {
             return Ended::Recently;
-        };
+        }
+        let of_instance = round.fetch.preset.system().ended;
         let at = (round.now, round.deadline);
         let fetched = self
             .instances

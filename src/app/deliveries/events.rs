@@ -80,6 +80,7 @@ impl App {
                     map: &intake.map,
                     statement: Statement::None,
                     early,
+                    approved_at: None,
                 };
                 let reply = app.receive_verified(&incoming, now, deadline).await;
                 replies.push((id, reply));

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::app::{Answer, App, Deadline, Ending, IncomingRequest, Reply};
-use crate::domain::{Problem, Timestamp};
+use crate::domain::{Expiry, Problem, Timestamp};
 use crate::inbound::{Map, MapRefusal, VerifiedDelivery};
 use crate::journal::{JournalError, Received, Recorded, Rejection, WorkerLease};
 use crate::telemetry::Metric;
@@ -106,7 +106,17 @@ impl App {
 
 /// Returns the problem if a new share would expire before it begins.
 fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
-    let end = incoming.request.expires_at(incoming.now)?;
+    let approved_at = incoming.approved_at;
+    let end = incoming.request.expires_at(approved_at)?;
+    if let (true, Some(Expiry::In(_))) = (end <= incoming.now, &incoming.request.expires) {
+        return Some(Problem::new(
+            "expires_in",
+            format!(
+                "counts from the approval at {approved_at:.0}: the share expired at {end:.0}, before it was recorded"
+            ),
+            "approve a new request",
+        ));
+    }
     if end <= incoming.now {
         return Some(Problem::new(
             "expires_at",
@@ -120,7 +130,7 @@ fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
     Some(Problem::new(
         "expires_in",
         format!(
-            "counts from now: the share would expire at {end} and only begin at {begin} (not_before)"
+            "counts from the approval: the share would expire at {end} and only begin at {begin} (not_before)"
         ),
         "write a longer expires_in, or the end as expires_at",
     ))

@@ -55,7 +55,7 @@ impl App {
     /// Reads the other requests for the same image and receivers that are unfinished or hold a
     /// shared item.
     pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
-        self.read_streams(self.journal.neighbours(state).await?)
+        self.read_streams(self.journal.neighbours(state, false).await?)
             .await
     }
 

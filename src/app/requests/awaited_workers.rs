@@ -32,18 +32,22 @@ impl App {
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
         let now = self.now();
-        let others = match neighbours {
-            Some(listed) => self.read_streams(listed).await?,
-            None => self.others(share).await?,
+        let listed = match neighbours {
+            Some(listed) => listed,
+            None => self.journal.neighbours(share, true).await?,
         };
+        let others = self.read_streams(listed).await?;
         // A cancel that closed before this share was reopened does not call it off.
         let before = |cancel: &State| {
             let reopened = share.reopened_at();
             reopened.is_some_and(|at| cancel.closed_at().is_some_and(|closed| closed < at))
         };
+        // A cancel that waits for its `not_before` calls this share off when it begins.
+        let waits =
+            |cancel: &State| matches!(cancel.phase(), Phase::Waiting { until } if *until > now);
         let later = |other: &&State| {
             let cancels = other.request().action == Action::Cancel;
-            cancels && other.order() > share.order() && !before(other)
+            cancels && other.order() > share.order() && !before(other) && !waits(other)
         };
         for cancel in others.iter().filter(later) {
             let (images, ..) = self.called_off_by(cancel.request(), deadline).await?;

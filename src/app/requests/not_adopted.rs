@@ -26,9 +26,8 @@ impl App {
             return Ok(Vec::new());
         }
         let (region, image) = (&request.region, request.target.image());
-        let mut streams = self.journal.neighbours(adoption).await?;
-        // A cancel may remove the blueprint's CVM image from Lighthouse, so read the requests for
-        // that image, too.
+        let mut streams = self.journal.neighbours(adoption, false).await?;
+        // A cancel may take the CVM image of the blueprint out of Lighthouse.
         if let Some(source) = self.published.source(region, &image) {
             let lighthouse = [Receiver::Lighthouse.name()];
             let cancels = self.journal.unfinished(region, &source, &lighthouse);

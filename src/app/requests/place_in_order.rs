@@ -6,9 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join;
+
 use crate::app::context::FIRST_LOOK;
 use crate::app::{App, Deadline, IncomingRequest};
-use crate::domain::{AccountId, Action, ImageRef, ShareRequest, Target, Timestamp};
+use crate::domain::{AccountId, Action, ImageRef, Region, ShareRequest, Target, Timestamp};
 use crate::journal::{JournalError, Receiver, State, StreamId};
 
 impl App {
@@ -24,8 +26,8 @@ impl App {
         incoming: &IncomingRequest<'_>,
     ) -> Result<Option<Timestamp>, JournalError> {
         let request = incoming.request;
-        let compared_at = incoming.compared_at();
-        let decided_at = compared_at.unwrap_or(incoming.now);
+        let adopts_since = incoming.adopts_since();
+        let decided_at = adopts_since.unwrap_or(incoming.approved_at);
         let others = match request.action {
             Action::Share => {
                 let target = &request.target;
@@ -34,9 +36,9 @@ impl App {
                     true => vec![Receiver::Lighthouse.name()],
                     false => target.accounts().iter().map(AccountId::as_str).collect(),
                 };
-                let unfinished = self.journal.unfinished(&request.region, &image, &receivers);
-                let mut listed = unfinished.await?;
-                listed.extend(self.cancels_of_made(request).await?);
+                let place = (&request.region, &image, &receivers[..]);
+                let mut listed = self.cancels_to_follow(place, decided_at).await?;
+                listed.extend(self.cancels_of_made(request, decided_at).await?);
                 self.read_streams(listed).await?
             }
             Action::Cancel => {
@@ -56,11 +58,26 @@ impl App {
         Ok(place.filter(|place| *place > decided_at).or(compared_at))
     }
 
+    /// Returns the unfinished requests for the image and receivers, and the finished cancels that
+    /// were approved at `since` or later, as far as clocks say.
+    async fn cancels_to_follow(
+        &self,
+        (region, image, receivers): (&Region, &ImageRef, &[&str]),
+        since: Timestamp,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
+        let unfinished = self.journal.unfinished(region, image, receivers);
+        let finished = (self.journal).cancels_since(since, region, image, Some(receivers));
+        let (mut listed, finished) = try_join(unfinished, finished).await?;
+        listed.extend(finished);
+        Ok(listed)
+    }
+
     /// Returns the unfinished requests for the blueprints that, according to the journal, were
     /// created from the image of this chain.
     async fn cancels_of_made(
         &self,
         request: &ShareRequest,
+        since: Timestamp,
     ) -> Result<BTreeSet<StreamId>, JournalError> {
         let (region, target) = (&request.region, &request.target);
         let mut listed = BTreeSet::new();
@@ -73,11 +90,8 @@ impl App {
                 .map(ImageRef::Blueprint)
                 .collect();
             for blueprint in &made {
-                listed.extend(
-                    self.journal
-                        .unfinished(region, blueprint, &accounts)
-                        .await?,
-                );
+                let place = (region, blueprint, &accounts[..]);
+                listed.extend(self.cancels_to_follow(place, since).await?);
             }
         }
         Ok(listed)

@@ -31,7 +31,7 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     state,
     definition: None,
     begun: Some(|instance| minute(instance, "createTime")),
-    ended: Some(|instance| minute(instance, "finishTime")),
+    ended: |instance| minute(instance, "finishTime"),
     listing: Some(LISTING),
 };
 
@@ -41,6 +41,7 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
 const LISTING: Listing = Listing {
     every: SignedDuration::from_hours(1),
     begun_within: SignedDuration::from_hours(7 * 24),
+    shows_end: false,
     says: &[(Said::Approved, "COMPLETED")],
     page,
     read,

@@ -34,7 +34,7 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     state,
     definition: Some(definition),
     begun: None,
-    ended: None,
+    ended,
     listing: Some(LISTING),
 };
 
@@ -44,6 +44,7 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(30 * 24),
+    shows_end: true,
     says: &[(Said::Approved, "APPROVED")],
     page,
     read,
@@ -149,6 +150,13 @@ fn with_form(mut instance: Value) -> Option<Value> {
     Some(instance)
 }
 
+/// Returns when an instance ended. Its `end_time` is 0 until then.
+fn ended(instance: &Value) -> Option<Timestamp> {
+    let ms: i64 = instance.get("end_time")?.as_str()?.parse().ok()?;
+    let ended = Timestamp::from_millisecond(ms).ok();
+    ended.filter(|at| *at > Timestamp::UNIX_EPOCH)
+}
+
 fn definition(code: &str) -> ApiCall {
     ApiCall::get(format!("/open-apis/approval/v4/approvals/{code}"))
 }
@@ -171,11 +179,10 @@ fn page(query: &Query<'_>) -> ApiCall {
 fn read(answer: &Value) -> Page {
     let list = answer.pointer("/data/instance_list");
     let listed = |entry: &Value| {
-        let text = |name: &str| entry.get("instance")?.get(name)?.as_str();
-        let ended = text("end_time").and_then(|ms| ms.parse().ok());
+        let instance = entry.get("instance")?;
         Some(Listed {
-            instance: text("code")?.to_owned(),
-            ended: ended.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+            instance: instance.get("code")?.as_str()?.to_owned(),
+            ended: ended(instance),
         })
     };
     let instances = list.and_then(Value::as_array).into_iter().flatten();

@@ -16,6 +16,8 @@ pub struct Listing {
     /// How far back the list is read. A reading covers the instances that began up to this long
     /// before the last complete reading, but at most 30 days before now.
     pub begun_within: SignedDuration,
+    /// Whether the list shows when an instance ended.
+    pub shows_end: bool,
     /// The results for which the list can be queried, each with the system's word for that status.
     /// Each entry needs a separate query.
     pub says: &'static [(Said, &'static str)],

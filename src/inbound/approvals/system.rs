@@ -46,9 +46,8 @@ pub struct ApprovalSystem {
     /// definition. Because only the event names the definition, the program looks for the instance
     /// in the list of that definition's instances around this time.
     pub begun: Option<fn(&Value) -> Option<Timestamp>>,
-    /// Reads when a fetched instance was approved. Set only for a system whose list does not show
-    /// when an instance ended.
-    pub ended: Option<fn(&Value) -> Option<Timestamp>>,
+    /// Reads when a fetched instance was approved.
+    pub ended: fn(&Value) -> Option<Timestamp>,
     /// How finished instances are listed; `None` for a system without such a call.
     pub listing: Option<Listing>,
 }

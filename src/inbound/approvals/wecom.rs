@@ -36,7 +36,7 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     state,
     definition: None,
     begun: None,
-    ended: Some(ended),
+    ended,
     listing: Some(LISTING),
 };
 
@@ -46,6 +46,7 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(7 * 24),
+    shows_end: false,
     says: &[
         (Said::Approved, "2"),
         (Said::Approved, "10"),

@@ -222,8 +222,9 @@ pub struct Intent {
     pub received: Received,
     /// The request as the map returned it.
     pub request: ShareRequest,
-    /// When the policies first decided the request. A duration such as `expires_in` counts from
-    /// this instant.
+    /// When the request was approved: when its delivery was verified or, of a fetched instance, the
+    /// event that announced it. Of an instance that no event announced, when it ended. Never after
+    /// this record. A duration such as `expires_in` counts from this instant.
     pub approved_at: Timestamp,
     /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
     /// If a fast clock gave an earlier request a later instant, this field is set so that this

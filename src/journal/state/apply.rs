@@ -86,6 +86,7 @@ impl State {
         let state = Self {
             stream: record.stream,
             intent: intent.clone(),
+            recorded_at: record.at,
             phase,
             status: None,
             results: Vec::new(),

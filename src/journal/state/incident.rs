@@ -16,6 +16,7 @@ use crate::domain::{Identity, NoticeKind, NoticeRules, SourceName, Timestamp};
 pub struct Incident {
     subject: Subject,
     pub(super) head: Head,
+    begun_at: Timestamp,
     at: Timestamp,
     /// The number of failed attempts to fetch the instance since its newest event.
     attempts: u32,
@@ -61,6 +62,7 @@ impl Incident {
         let mut incident = Self {
             subject,
             head: Head::after(first),
+            begun_at: record.at,
             at: record.at,
             attempts: 0,
             fetch_at: None,
@@ -187,6 +189,11 @@ impl Incident {
     /// The end of the stream.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Returns when record 0 was written. An announcement may have got further events since.
+    pub fn begun_at(&self) -> Timestamp {
+        self.begun_at
     }
 
     /// Returns when the incident, or the newest event of the announcement, was recorded.

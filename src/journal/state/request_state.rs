@@ -64,6 +64,7 @@ pub enum Phase {
 pub struct State {
     pub(super) stream: StreamId,
     pub(super) intent: Intent,
+    pub(super) recorded_at: Timestamp,
     pub(super) phase: Phase,
     pub(super) status: Option<Status>,
     pub(super) results: Vec<ItemResult>,
@@ -156,9 +157,9 @@ impl State {
         self.reopened_at
     }
 
-    /// Returns when the request was last reopened, or else [`State::approved_at`].
+    /// Returns when the request was last reopened, or else when it was recorded.
     pub fn opened_at(&self) -> Timestamp {
-        self.reopened_at.unwrap_or(self.intent.approved_at)
+        self.reopened_at.unwrap_or(self.recorded_at)
     }
 
     /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,
@@ -179,7 +180,7 @@ impl State {
         self.failed_revocations
     }
 
-    /// Returns when the policies first decided the request.
+    /// Returns when the request was approved: see [`Intent::approved_at`].
     pub fn approved_at(&self) -> Timestamp {
         self.intent.approved_at
     }

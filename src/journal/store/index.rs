@@ -2,6 +2,7 @@
 //! records that do not exist. The daily pass writes the missing entries. All entries that are
 //! compared here can be rebuilt from the records and the log.
 
+mod cancels;
 mod complete;
 mod due;
 mod entries;
@@ -10,7 +11,7 @@ mod looks;
 mod pass;
 pub(super) mod unsealed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -41,6 +42,7 @@ pub struct Index {
     due: BTreeMap<StreamId, Vec<WakeUp>>,
     grants: BTreeMap<StreamId, Vec<GrantEntry>>,
     unsealed: BTreeMap<StreamId, Vec<u64>>,
+    cancels: BTreeSet<Path>,
     /// Each entry, with its stream and the number of records that this stream must at least have.
     named: Vec<(Path, StreamId, u64)>,
     /// Files below `index/` that are not valid entries.
@@ -316,6 +318,7 @@ impl Journal {
                 listed.filter(|entry| entry.replaced_by(&wanted) && !untrue.contains(entry));
             let known: Vec<_> = known.cloned().collect();
             let there = known.iter().any(|entry| entry.same_subject(&wanted));
+            mended += u64::from(self.mend_cancel(index, state, &wanted).await?);
             mended += u64::from(state.live(now) && !there);
             done.extend(self.replace(state, wanted, &known, now).await?);
         }
@@ -347,11 +350,8 @@ impl Journal {
                     (wake_up.stream, wake_up.seq)
                 }),
                 Some("unsealed") => UnsealedEntry::read(name).map(|entry| {
-                    index
-                        .unsealed
-                        .entry(entry.stream)
-                        .or_default()
-                        .push(entry.seq);
+                    let seqs = index.unsealed.entry(entry.stream).or_default();
+                    seqs.push(entry.seq);
                     (entry.stream, entry.seq)
                 }),
                 Some("grants") => self.read_grant_entry(&path).map(|entry| {
@@ -360,6 +360,10 @@ impl Journal {
                     index.grants.entry(entry.stream).or_default().push(entry);
                     named
                 }),
+                Some("cancels") => {
+                    index.cancels.insert(path);
+                    continue;
+                }
                 Some("looks" | "pass" | "probe") => continue,
                 _ => None,
             };
@@ -374,14 +378,12 @@ impl Journal {
                 index.foreign.push(self.foreign(&path, why));
             }
         }
-        index
-            .unsealed
-            .values_mut()
-            .for_each(|seqs| seqs.sort_unstable());
-        index
-            .grants
-            .values_mut()
-            .for_each(|entries| entries.sort_by_key(|entry| entry.seq));
+        for seqs in index.unsealed.values_mut() {
+            seqs.sort_unstable();
+        }
+        for entries in index.grants.values_mut() {
+            entries.sort_by_key(|entry| entry.seq);
+        }
         Ok(index)
     }
 }

@@ -30,8 +30,8 @@ pub struct Opening {
 #[derive(Debug)]
 pub enum Opened {
     /// The request is new, and this worker has the claim. A share comes with the other requests for
-    /// its images and receivers, or with `None` if they could not be listed. A cancel comes with
-    /// `None`.
+    /// its images and receivers, also finished cancels that may be later, or with `None` if they
+    /// could not be listed. A cancel comes with `None`.
     New(Box<Claim>, Option<BTreeSet<StreamId>>),
     /// The request is new, but has no claim: it was denied, waits for its `not_before`, or was
     /// recorded without a turn.
@@ -89,7 +89,7 @@ impl Journal {
         }
         let neighbours = async {
             match shares {
-                true => self.neighbours(&state).await.ok(),
+                true => self.neighbours(&state, true).await.ok(),
                 false => None,
             }
         };

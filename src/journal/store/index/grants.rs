@@ -80,10 +80,7 @@ impl GrantEntry {
     }
 
     fn meets(&self, receivers: &[&str]) -> bool {
-        let many = Receiver::Many.name();
-        self.receivers
-            .split('-')
-            .any(|name| name == many || receivers.contains(&name))
+        meets(&self.receivers, receivers)
     }
 
     fn read(region: &str, image: &str, name: &str) -> Option<Self> {
@@ -104,6 +101,13 @@ impl GrantEntry {
         let full = if self.full { FULL } else { "" };
         format!("{}-{:06}-{}{full}", self.stream, self.seq, self.receivers)
     }
+}
+
+/// Whether `names`, joined by `-`, has one of `receivers`. `many` stands for any receiver.
+pub(super) fn meets(names: &str, receivers: &[&str]) -> bool {
+    let many = Receiver::Many.name();
+    let mut names = names.split('-');
+    names.any(|name| name == many || receivers.contains(&name))
 }
 
 impl Journal {
@@ -176,8 +180,13 @@ impl Journal {
 
     /// Returns the other unfinished or active requests that affect an image and a receiver of this
     /// request. If this request puts an image into Lighthouse, also returns those that affect the
-    /// blueprint that was made from the image.
-    pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
+    /// blueprint that was made from the image. With `cancels`, also returns the finished cancels
+    /// that may be later than this request.
+    pub async fn neighbours(
+        &self,
+        state: &State,
+        cancels: bool,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();
         let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
@@ -196,9 +205,17 @@ impl Journal {
             images.insert(affected.image, Some(receivers));
         }
         images.extend(blueprint.map(|blueprint| (blueprint, None)));
-        let lists = images
-            .iter()
-            .map(|(image, receivers)| self.affecting(region, image, *receivers));
+        let since = cancels.then(|| state.approved_at().min(state.ordered_at()));
+        let lists = images.iter().map(|(image, receivers)| async move {
+            let live = self.affecting(region, image, *receivers);
+            let Some(since) = since else {
+                return live.await;
+            };
+            let cancels = self.cancels_since(since, region, image, *receivers);
+            let (live, mut streams) = try_join(live, cancels).await?;
+            streams.extend(live);
+            Ok(streams)
+        });
         let mut streams: BTreeSet<StreamId> =
             try_join_all(lists).await?.into_iter().flatten().collect();
         streams.remove(&state.stream());
@@ -277,8 +294,8 @@ impl Journal {
         }
     }
 
-    /// Writes the entries that the next record needs: its wake-up, its entries below `grants`, and,
-    /// with `first_of_turn`, its entry below `unsealed`. `before` and `after` are the states before
+    /// Writes the entries that the next record needs: its wake-up, its entries below `grants` and
+    /// `cancels`, and, with `first_of_turn`, its entry below `unsealed`. `before` and `after` are the states before
     /// and after this record. A wake-up or an entry below `grants` that `before` needs already is
     /// not written again.
     pub(in super::super) async fn add_index_entries(
@@ -297,8 +314,10 @@ impl Journal {
             .filter(|wake_up| before.and_then(State::wake_up) != Some(*wake_up));
         paths.extend(wake_up.map(|wake_up| self.wake_up_path(&wake_up)));
         let new = GrantEntry::of(after, seq).into_iter();
-        let new = new.filter(|entry| !known.contains(entry));
-        paths.extend(new.map(|entry| self.grant_path(&entry)));
+        for entry in new.filter(|entry| !known.contains(entry)) {
+            paths.push(self.grant_path(&entry));
+            paths.extend(self.cancel_path(after, &entry));
+        }
         try_join_all(paths.iter().map(|path| self.touch(path))).await?;
         Ok(())
     }

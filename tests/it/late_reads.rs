@@ -1,0 +1,180 @@
+//! Approvals whose instance can be read only long after the approval. Their requests have the
+//! instant of the approval: it decides which of a share and a cancel came first, and when a share
+//! expires.
+
+use serde_json::{Value, json};
+use sharehook::app::Operator;
+use sharehook::domain::{Identity, Timestamp};
+use sharehook::journal::{State, StreamId};
+
+use crate::support::approvals::{NOTHING, SHARED, SYSTEMS, count};
+use crate::support::feishu::{self, CODE, DEFINITION, receive};
+use crate::support::stops::killed_anywhere;
+use crate::support::{BLUEPRINT, Place, World, deadline};
+
+const CANCEL: &str = "B1D31358-93AF-92D6-7425-01A5D67C4E71";
+
+/// The sample's form as a cancel.
+fn cancels() -> Value {
+    let sample = feishu::instance(CODE, json!({}));
+    let mut form: Vec<Value> = serde_json::from_str(sample["form"].as_str().unwrap()).unwrap();
+    form.retain(|widget| widget["custom_id"] != "expires");
+    form.push(json!({"custom_id": "action", "value": "cancel"}));
+    json!({"form": json!(form).to_string()})
+}
+
+async fn announce(world: &World, code: &str) {
+    receive(world, code, json!({"instance_code": code})).await;
+}
+
+async fn state(world: &World, id: &str) -> State {
+    let source = "feishu".parse().unwrap();
+    let stream = StreamId::of(&Identity {
+        source,
+        id: id.to_owned(),
+    });
+    let history = world.journal.read(stream).await.unwrap().unwrap();
+    history.stream_state.into_state().unwrap()
+}
+
+fn later(seconds: i64, at: Timestamp) -> Timestamp {
+    at + jiff::SignedDuration::from_secs(seconds)
+}
+
+/// The API does not know the share's instance until the cancel, approved a minute later, is done.
+#[tokio::test]
+async fn a_share_that_is_read_after_a_later_cancel_is_called_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    for lost_index in [false, true] {
+        let mut world = match lost_index {
+            true => World::with(Place::At(&place), |_| ()).await,
+            false => World::new().await,
+        };
+        world.set_variable("FEISHU_ENCRYPT_KEY", feishu::system().secret);
+        let url = world.cloud.url();
+        world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &url);
+        world.add_source("feishu");
+        world.configure("");
+        world.sweep().await;
+        let approved = world.now();
+        announce(&world, CODE).await;
+        world.advance(60);
+        feishu::put_instance_as(&world, CANCEL, cancels());
+        announce(&world, CANCEL).await;
+        world.sweep().await;
+        assert_eq!(state(&world, CANCEL).await.results().len(), SHARED.len());
+        if lost_index {
+            std::fs::remove_dir_all(folder.path().join("journal/index/cancels")).unwrap();
+            world.app.reindex().await.unwrap();
+        }
+        feishu::put_instance(&world, json!({}));
+        world.advance(600);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), NOTHING);
+        let share = state(&world, CODE).await;
+        assert_eq!(
+            (share.approved_at(), share.opened_at()),
+            (approved, world.now())
+        );
+        let by = share.call_off_of(&share.request().target.items()[0]);
+        assert_eq!(by.unwrap().by.id, CANCEL);
+        // A share that is approved after the cancel acts.
+        world.advance(60);
+        feishu::put_instance_as(&world, "A-1", json!({}));
+        announce(&world, "A-1").await;
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED);
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_is_read_late_leaves_what_was_approved_after_it() {
+    let world = feishu::world().await;
+    announce(&world, CANCEL).await;
+    world.advance(60);
+    feishu::put_instance(&world, json!({}));
+    announce(&world, CODE).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    feishu::put_instance_as(&world, CANCEL, cancels());
+    world.advance(600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    let left = state(&world, CANCEL).await;
+    assert!(left.results().iter().all(|result| !result.succeeded()));
+    world.verify().await.unwrap();
+}
+
+/// One sweep works off both at the same time, in any order.
+#[tokio::test]
+async fn a_cancel_ends_the_share_before_it_whichever_is_read_first() {
+    let mut world = feishu::world().await;
+    for nth in 0..12 {
+        world.reset().await;
+        let (share, cancel) = (format!("A-{nth}"), format!("B-{nth}"));
+        feishu::put_instance_as(&world, &share, json!({}));
+        feishu::put_instance_as(&world, &cancel, cancels());
+        announce(&world, &share).await;
+        world.advance(1);
+        announce(&world, &cancel).await;
+        for _ in 0..4 {
+            world.sweep().await;
+            world.advance(60);
+        }
+        assert_eq!(world.has(BLUEPRINT), NOTHING, "{nth}");
+        world.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn killed_anywhere_the_cancel_ends_the_share_before_it() {
+    let worlds = [feishu::world().await, feishu::world().await];
+    let met = killed_anywhere(worlds, &NOTHING, async |world| {
+        feishu::put_instance_as(world, CANCEL, cancels());
+        announce(world, CODE).await;
+        world.advance(1);
+        announce(world, CANCEL).await;
+        world.sweep().await;
+        feishu::put_instance(world, json!({}));
+        world.advance(60);
+    });
+    let met = met.await;
+    assert!(met >= 20, "only {met} places");
+}
+
+#[tokio::test]
+async fn an_expiry_counts_from_the_approval() {
+    let day = 86_400;
+    let world = feishu::world().await;
+    let approved = world.now();
+    announce(&world, CODE).await;
+    world.advance(2 * day);
+    feishu::put_instance(&world, json!({}));
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    let share = state(&world, CODE).await;
+    assert_eq!(share.expires_at(), Some(later(30 * day, approved)));
+    assert_eq!(
+        share.begins_at(),
+        world.now(),
+        "its attempts count from its record"
+    );
+    // The list names it, but it expired before it was found.
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.world("").await;
+        let end = later(-2 * day, world.now()).as_second();
+        system.put_instance(&world, &|instance| {
+            crate::approvals::begun_and_ended(instance, end - 60, end);
+            let text = instance.to_string().replace("30d", "1d");
+            *instance = serde_json::from_str(&text).unwrap();
+        });
+        world.advance(3_600);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), NOTHING, "{name}");
+        assert_eq!(count(&world, "rejected").await, 1, "{name}");
+        world.verify().await.unwrap();
+    }
+}
