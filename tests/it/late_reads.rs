@@ -178,3 +178,22 @@ async fn an_expiry_counts_from_the_approval() {
         world.verify().await.unwrap();
     }
 }
+
+/// The announcement is open while the sweep looks at the list, and leads to no request later.
+#[tokio::test]
+async fn what_the_list_named_while_it_was_open_is_fetched_once_more() {
+    let world = feishu::world().await;
+    let end = world.now().as_millisecond() - 60_000;
+    let ended = json!({"start_time": (end - 1_000).to_string(), "end_time": end.to_string()});
+    let mut broken = ended.clone();
+    broken["form"] = "[]".into();
+    feishu::put_instance(&world, broken);
+    announce(&world, CODE).await;
+    world.advance(600);
+    world.sweep().await;
+    assert_eq!(count(&world, "settled").await, 1);
+    feishu::put_instance(&world, ended);
+    world.advance(600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}

@@ -269,8 +269,8 @@ impl App {
 
     /// Records the announcement of a listed instance, if the journal lacks it and the approval
     /// ended recently. If the announcement of an earlier, different event led to no request, records
-    /// this one too. Returns `false` if the approval ended so recently that the next look must
-    /// examine it again.
+    /// this one too. Returns `false` if the next look must examine it again: the approval ended very
+    /// recently, or its announcement is not settled.
     async fn announce_listed(
         &self,
         named: &Named,
@@ -282,12 +282,13 @@ impl App {
         let verifier = &round.intake.verifier;
         let listed = verifier.listed(round.source.clone(), identity.id.clone(), &event);
         let received = self.received(&listed, &round.intake.map);
-        let anew = |state: &StreamState| match state {
-            StreamState::Incident(known) => known.begins_anew_with(&received.body_digest),
-            StreamState::Request(_) => false,
-        };
-        if state.is_some_and(|known| !anew(&known)) {
-            return Ok(true);
+        match state {
+            Some(StreamState::Incident(known)) if known.begins_anew_with(&received.body_digest) => {
+            }
+            // An open announcement may be given up later, and then begins anew with this list.
+            Some(StreamState::Incident(known)) => return Ok(known.to_fetch().is_none()),
+            Some(StreamState::Request(_)) => return Ok(true),
+            None => {}
         }
         if round.new >= MAX_NEW {
             return Err(ReconcileError::Many);
@@ -297,12 +298,10 @@ impl App {
             Ended::JustNow => return Ok(false),
             Ended::Recently => {}
         }
-        let event = announces_since(event, round.since(RECENT));
-        let recorded = self.record_event(&listed, round.intake, &identity, event, How::Listed);
-        if let Recorded::New(_) = recorded.await? {
-            round.new += 1;
-        }
-        Ok(true)
+        let recorded = self.record_event(&listed, round.intake, &identity, event, true);
+        let new = matches!(recorded.await?, Recorded::New(_));
+        round.new += usize::from(new);
+        Ok(new)
     }
 
     /// Returns how long ago a listed approval ended. If the system's list does not say, fetches the
