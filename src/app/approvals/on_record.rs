@@ -50,6 +50,22 @@ impl App {
         Ok((requests, damaged))
     }
 
+    /// Returns the requests of an announcement that was settled between these two states; none of
+    /// any other stream.
+    pub(in crate::app) async fn settled_between(
+        &self,
+        before: &StreamState,
+        after: &StreamState,
+    ) -> Result<Vec<State>, JournalError> {
+        let (StreamState::Incident(before), StreamState::Incident(after)) = (before, after) else {
+            return Ok(Vec::new());
+        };
+        match (before.to_fetch(), after.to_fetch()) {
+            (Some(_), None) => Ok(self.led_to(after).await?.0),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Returns the answers to a repeated event: the recorded outcome of each request, or why there
     /// is none. `None` if the announcement is not settled.
     pub(super) async fn settled_answers(

@@ -258,18 +258,26 @@ impl App {
             let (deadline, at_once) = (round.deadline, round.at_once);
             let delivered = some.iter().map(async |(wake_ups, state)| {
                 let work = self.work_off_announcement(state.clone(), at_once, deadline);
-                let state = Box::pin(work).await?;
+                let worked_off = Box::pin(work).await?;
+                let led_to = self.settled_between(state, &worked_off).await?;
+                let state = worked_off;
                 let state = self.give_up_missed(state, wake_ups).await?;
                 let state = self.deliver_due(state, &failures, deadline).await?;
                 let now = self.now();
                 let index = self
                     .journal
                     .update_index_after(&state, wake_ups, now, rules);
-                index.await.map(|()| Unfinished::unfetched(&state))
+                index
+                    .await
+                    .map(|()| (Unfinished::unfetched(&state), led_to))
             });
             for end in join_all(delivered).await {
                 match end {
-                    Ok(unfetched) => round.report.unfinished.extend(unfetched),
+                    Ok((unfetched, led_to)) => {
+                        round.report.unfinished.extend(unfetched);
+                        let now = self.now();
+                        (led_to.iter()).for_each(|after| round.report.add_led_to(after, now));
+                    }
                     Err(error) => round.report.failures.push(error.to_string()),
                 }
             }

@@ -61,6 +61,19 @@ impl SweepReport {
         }
     }
 
+    /// Adds the state of a request to which an announcement led. The request may be in the report
+    /// already.
+    pub(super) fn add_led_to(&mut self, after: &State, now: Timestamp) {
+        let name = after.identity().to_string();
+        self.add_overdue(after, now);
+        for left in [&mut self.unfinished, &mut self.covered] {
+            left.retain(|known| known.request != name);
+        }
+        if !self.finished.contains(&name) && !self.revoked.contains(&name) {
+            self.add_state(name, after, now);
+        }
+    }
+
     /// Replaces the entries for the request's overdue shares with those of `state`.
     pub(super) fn add_overdue(&mut self, state: &State, now: Timestamp) {
         let name = state.identity().to_string();
