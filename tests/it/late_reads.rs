@@ -179,6 +179,24 @@ async fn an_expiry_counts_from_the_approval() {
     }
 }
 
+#[tokio::test]
+async fn what_was_given_ends_although_its_definition_is_not_listed_any_more() {
+    let mut world = feishu::world().await;
+    feishu::put_instance(&world, json!({}));
+    announce(&world, CODE).await;
+    let report = world.sweep().await;
+    assert_eq!(report.finished, [format!("feishu/{CODE}")], "{report}");
+    world.rewrite_configuration(DEFINITION, "ANOTHER-DEFINITION");
+    let unknown = json!({"status": "REVERTED", "instance_code": "A-1"});
+    receive(&world, "e2", unknown).await;
+    assert_eq!(count(&world, "received").await, 1);
+    feishu::withdraw(&world).await;
+    let report = world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    assert_eq!(report.revoked, [format!("feishu/{CODE}")], "{report}");
+    world.verify().await.unwrap();
+}
+
 /// The announcement is open while the sweep looks at the list, and leads to no request later.
 #[tokio::test]
 async fn what_the_list_named_while_it_was_open_is_fetched_once_more() {

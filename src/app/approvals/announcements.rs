@@ -89,6 +89,11 @@ impl App {
         };
         let mut identity = Identity::new(verified.source(), named.id());
         let mut answer = Answer::new(&identity.id, Status::Pending);
+        match self.may_concern(&identity.source, fetcher, &named).await {
+            Ok(true) => {}
+            Ok(false) => return one((Ending::Done, Answer::new(&identity.id, Status::Ignored))),
+            Err(error) => return one(unavailable(&identity, &error)),
+        }
         if self.prepared.plan_only {
             let message = "a dry run does not fetch the instance; its state would decide";
             answer.message = Some(message.to_owned());

@@ -17,7 +17,7 @@ use crate::journal::{
 };
 
 use super::announcements::{Attempt, ENDED, nothing};
-use super::recording::How;
+use super::fetcher::Fetcher;
 
 impl App {
     /// Works off an event that says that an approval was withdrawn. Never gives up while the
@@ -85,6 +85,23 @@ impl App {
         };
         let end: Result<Attempt, JournalError> = Box::pin(end).await;
         end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
+    }
+
+    /// Whether an event may concern this source: it names a listed definition, or the approval that
+    /// it withdraws is on record.
+    pub(super) async fn may_concern(
+        &self,
+        source: &SourceName,
+        fetcher: &Fetcher,
+        named: &Named,
+    ) -> Result<bool, JournalError> {
+        let unlisted = |fetch: &FetchConfig| !fetch.definitions.contains(&named.definition);
+        if !fetcher.app().is_some_and(unlisted) {
+            return Ok(true);
+        }
+        let approved = named.saying(Said::Approved).id();
+        let approval = self.incident(StreamId::of_announcement(source, &approved));
+        Ok(approval.await?.is_some())
     }
 
     /// Returns the call-off of the request's items that can still be called off, if a confirmed

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::api::{ApiCall, NewToken, Rejected};
-use super::instance::{InstanceState, Named, is_code};
+use super::instance::{InstanceState, Named, Said, is_code};
 use super::listing::Listing;
 use crate::domain::Timestamp;
 
@@ -54,12 +54,14 @@ pub struct ApprovalSystem {
 
 impl ApprovalSystem {
     /// Returns the instance that an event names. Returns `None` if the event names none, if
-    /// `definitions` does not contain the instance's definition, or if the instance's code is not
-    /// usable ([`is_code`]).
+    /// `definitions` does not contain the definition of an approval, or if the code of the
+    /// instance or the definition is not usable ([`is_code`]). A withdrawal is returned for any
+    /// definition: what an approval gave must end, also after its definition left the list.
     pub fn named(&self, event: &Value, definitions: &[String]) -> Option<Named> {
         (self.named)(event).filter(|named| {
             let listed = definitions.contains(&named.definition);
-            listed && is_code(&named.instance)
+            let withdrawn = named.said == Said::Withdrawn && is_code(&named.definition);
+            (listed || withdrawn) && is_code(&named.instance)
         })
     }
 
