@@ -179,6 +179,37 @@ async fn an_expiry_counts_from_the_approval() {
     }
 }
 
+/// An operator retries it, after the approval was withdrawn.
+#[tokio::test]
+async fn a_denied_request_reads_its_instance_again_before_it_shares() {
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    for readable in [true, false] {
+        let mut world = feishu::world().await;
+        world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
+        feishu::put_instance(&world, json!({}));
+        announce(&world, CODE).await;
+        world.sweep().await;
+        world.restore_entities();
+        world.advance(3_600);
+        // The event of the withdrawal is lost.
+        feishu::put_instance(&world, json!({"status": "REVERTED", "reverted": true}));
+        feishu::fail(&world, (!readable).then_some(1_395_001));
+        let retried = world
+            .app
+            .retry(CODE, &by, "the list is corrected", deadline());
+        retried.await.unwrap();
+        feishu::fail(&world, None);
+        world.advance(900);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), NOTHING, "{readable}");
+        assert_eq!(count(&world, "called_off").await, 1, "{readable}");
+        world.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_was_given_ends_although_its_definition_is_not_listed_any_more() {
     let mut world = feishu::world().await;

@@ -7,17 +7,23 @@
 //! before its first call. Shares are revoked as if they had expired, except those that another
 //! grant covers. Such a revocation needs no permission and may be repeated.
 
+use jiff::SignedDuration;
+
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
 use crate::config::FetchConfig;
 use crate::domain::{Identity, SourceName};
 use crate::inbound::{InstanceState, Named, Rejection, Said, withdrawal_of};
 use crate::journal::{
-    Announcement, CallOff, Incident, JournalError, Recorded, State, StreamId, StreamState,
+    Announcement, CallOff, Incident, JournalError, Recorded, State, StreamId, StreamState, Subject,
 };
 
 use super::announcements::{Attempt, ENDED, nothing};
 use super::fetcher::Fetcher;
+
+/// A share that was recorded less than this long ago counts as carried out at once: its instance
+/// was fetched just before.
+const READ_RECENTLY: SignedDuration = SignedDuration::from_mins(1);
 
 impl App {
     /// Works off an event that says that an approval was withdrawn. Never gives up while the
@@ -53,38 +59,53 @@ impl App {
     pub(super) async fn announce_withdrawal(
         &self,
         shown_by: &Announcement,
-        (intake, fetch): (&Intake, &FetchConfig),
+        how: (&Intake, &FetchConfig),
         named: &Named,
         deadline: Deadline,
     ) -> Attempt {
         let source = &shown_by.source;
+        let end = async {
+            let stream = self.record_withdrawal(shown_by, how, named, deadline);
+            let stream = stream.await?;
+            self.take_back_all(source, named, deadline).await?;
+            self.slots.queue(stream, None);
+            let id = by(source, named).id;
+            Ok(nothing(format!("its approval was withdrawn, see {id}")))
+        };
+        let end: Result<Attempt, JournalError> = Box::pin(end).await;
+        end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
+    }
+
+    /// Records and confirms a withdrawal that a fetched instance shows. Returns the stream of its
+    /// announcement, which is due from now on.
+    async fn record_withdrawal(
+        &self,
+        shown_by: &Announcement,
+        (intake, fetch): (&Intake, &FetchConfig),
+        named: &Named,
+        deadline: Deadline,
+    ) -> Result<StreamId, JournalError> {
+        let source = &shown_by.source;
         let identity = by(source, named);
-        let why = format!("its approval was withdrawn, see {}", identity.id);
+        let stream = StreamId::of_announcement(source, &identity.id);
         let Some(listing) = &fetch.preset.system().listing else {
-            return nothing(why);
+            return Ok(stream);
         };
         let mut event = (listing.event)(named);
         if let Some(fields) = event.as_object_mut() {
             let by = shown_by.delivery_id.as_str();
             fields.insert("shown_by".to_owned(), by.into());
         }
-        let end = async {
-            let id = identity.id.clone();
-            let verified = intake.verifier.listed(source.clone(), id, &event);
-            let recorded = self.record_event(&verified, intake, &identity, event, How::Listed);
-            let stream = StreamId::of_announcement(source, &identity.id);
-            let incident = match recorded.await? {
-                Recorded::New(incident) => Some(*incident),
-                Recorded::Known | Recorded::Full => self.incident(stream).await?,
-            };
-            let incident = incident.ok_or(JournalError::Gone { stream })?;
-            self.confirm(&incident, Vec::new(), deadline).await?;
-            self.take_back_all(source, named, deadline).await?;
-            self.slots.queue(stream, None);
-            Ok(nothing(why))
+        let id = identity.id.clone();
+        let verified = intake.verifier.listed(source.clone(), id, &event);
+        let recorded = self.record_event(&verified, intake, &identity, event, true);
+        let incident = match recorded.await? {
+            Recorded::New(incident) => Some(*incident),
+            Recorded::Known | Recorded::Full => self.incident(stream).await?,
         };
-        let end: Result<Attempt, JournalError> = Box::pin(end).await;
-        end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
+        let incident = incident.ok_or(JournalError::Gone { stream })?;
+        self.confirm(&incident, Vec::new(), deadline).await?;
+        Ok(stream)
     }
 
     /// Whether an event may concern this source: it names a listed definition, or the approval that
@@ -102,6 +123,59 @@ impl App {
         let approved = named.saying(Said::Approved).id();
         let approval = self.incident(StreamId::of_announcement(source, &approved));
         Ok(approval.await?.is_some())
+    }
+
+    /// Fetches the instance of a share again that was not carried out at once, or that an operator
+    /// reopened, before its first change in the cloud: the event of its withdrawal may be lost.
+    /// Records a withdrawal that the instance shows. Returns why the share must wait if the
+    /// instance cannot be read or is not approved any more. Does nothing for other sources.
+    pub(in crate::app) async fn look_at_instance_again(
+        &self,
+        share: &State,
+        deadline: Deadline,
+    ) -> Result<Option<String>, JournalError> {
+        let now = self.now();
+        let recently = now.duration_since(share.recorded_at()) < READ_RECENTLY;
+        let recently = recently && share.reopened_at().is_none();
+        let source = &share.identity().source;
+        let id = share.delivery_id().filter(|id| withdrawal_of(id).is_some());
+        let intake = self.prepared.intake(source);
+        let fetcher = intake.and_then(|intake| intake.fetcher.as_ref());
+        let (Some(id), Some(intake), Some(fetcher)) = (id, intake, fetcher) else {
+            return Ok(None);
+        };
+        let (Some(fetch), false) = (fetcher.app(), recently || share.has_called()) else {
+            return Ok(None);
+        };
+        let announced = self.incident(StreamId::of_announcement(source, id)).await?;
+        let Some(Subject::Received(announcement)) = announced.as_ref().map(Incident::subject)
+        else {
+            return Ok(None);
+        };
+        let Ok(Some(named)) = fetcher.named(&announcement.event, now) else {
+            return Ok(None);
+        };
+        let at = (now, deadline);
+        let instance = match self.instances.fetch(source, fetch, &named, at).await {
+            Ok(instance) => instance,
+            Err(unfetched) => {
+                return Ok(Some(format!("its approval cannot be read: {unfetched}")));
+            }
+        };
+        match (fetch.preset.system().state)(&named, instance) {
+            InstanceState::Approved(_) => Ok(None),
+            InstanceState::Withdrawn => {
+                let withdrawn = named.saying(Said::Withdrawn);
+                let recorded =
+                    self.record_withdrawal(announcement, (intake, fetch), &withdrawn, deadline);
+                self.slots.queue(recorded.await?, None);
+                Ok(None)
+            }
+            InstanceState::Withdraws(_) => {
+                Ok(Some("its instance now withdraws another one".to_owned()))
+            }
+            InstanceState::Pending(why) | InstanceState::Other(why) => Ok(Some(why)),
+        }
     }
 
     /// Returns the call-off of the request's items that can still be called off, if a confirmed

@@ -14,7 +14,9 @@ use crate::domain::{
     AccountId, Action, ImageRef, Item, ItemResult, NoticeKind, Region, ResultCode, ResultKind,
     ShareRequest, Target, Timestamp,
 };
-use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId, WakeUp};
+use crate::journal::{
+    CallOff, JournalError, MAX_PAUSE_OF_WORK, Phase, Receiver, State, StreamId, WakeUp,
+};
 
 use super::cancelled_items::{AffectedImages, gone, items_called_off, items_lost, items_that_need};
 use super::on_record::OnRecord;
@@ -40,6 +42,7 @@ pub(super) enum Order {
     /// the withdrawal of the request's approval.
     CalledOff(CallOff),
     /// End the turn: another worker is changing the same items, or is opening a request for them.
+    /// Or the instance of the request's approval cannot be read.
     Wait { until: Timestamp, why: String },
 }
 
@@ -53,6 +56,14 @@ impl App {
         neighbours: Option<BTreeSet<StreamId>>,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
+        if neighbours.is_none() && state.request().action == Action::Share {
+            let look = self.look_at_instance_again(state, deadline);
+            if let Some(why) = Box::pin(look).await? {
+                let until = self.now().checked_add(MAX_PAUSE_OF_WORK);
+                let until = until.unwrap_or(Timestamp::MAX);
+                return Ok(Order::Wait { until, why });
+            }
+        }
         if let Some(call_off) = self.withdrawn_on_record(state).await? {
             return Ok(Order::CalledOff(call_off));
         }

@@ -162,6 +162,16 @@ impl State {
         self.reopened_at.unwrap_or(self.recorded_at)
     }
 
+    /// Returns when record 0 was written, which may be long after [`State::approved_at`].
+    pub fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// Whether the request may have made a call to share or cancel.
+    pub fn has_called(&self) -> bool {
+        self.called_at.is_some()
+    }
+
     /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,
     /// whichever is later.
     pub fn begins_at(&self) -> Timestamp {
