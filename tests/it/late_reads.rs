@@ -3,8 +3,8 @@
 //! expires.
 
 use serde_json::{Value, json};
-use sharehook::app::Operator;
-use sharehook::domain::{Identity, Timestamp};
+use sharehook::app::{JournalReader, Operator};
+use sharehook::domain::{Identity, NoticeRules, Timestamp};
 use sharehook::journal::{State, StreamId};
 
 use crate::support::approvals::{NOTHING, SHARED, SYSTEMS, count};
@@ -222,6 +222,21 @@ async fn what_was_given_ends_although_its_definition_is_not_listed_any_more() {
     receive(&world, "e2", unknown).await;
     assert_eq!(count(&world, "received").await, 1);
     feishu::withdraw(&world).await;
+    feishu::fail(&world, Some(1_390_009));
+    world.sweep().await;
+    let rules = NoticeRules::default();
+    let reader = JournalReader::new(&world.journal, &rules, world.now());
+    let explained = reader.explain(state(&world, CODE).await.stream()).await;
+    let next = explained.unwrap().unwrap().next;
+    for says in [
+        "a withdrawal waits",
+        "1390009",
+        "the sweep revokes the share at",
+    ] {
+        assert!(next.contains(says), "{next}");
+    }
+    feishu::fail(&world, None);
+    world.advance(60);
     let report = world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
     assert_eq!(report.revoked, [format!("feishu/{CODE}")], "{report}");

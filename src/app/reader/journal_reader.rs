@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{Identity, NoticeRules, Timestamp};
+use crate::inbound::withdrawal_of;
 use crate::journal::{
     Grant, History, Incident, Journal, JournalError, MAX_PAUSE_OF_WORK, NewestFirst, State,
     StreamId, StreamState,
@@ -128,7 +129,29 @@ impl<'a> JournalReader<'a> {
             None => None,
         };
         let (rules, now) = (self.rules, self.now);
-        Ok(Explanation::of(&history, rules, now, sealed, no_retry))
+        let mut explained = Explanation::of(&history, rules, now, sealed, no_retry);
+        if let (Some(explained), Some(state)) = (&mut explained, history.state())
+            && let Some(waits) = self.unconfirmed_withdrawal(state).await?
+        {
+            explained.next = format!("{waits}; {}", explained.next);
+        }
+        Ok(explained)
+    }
+
+    /// Describes the withdrawal of the request's approval, if it is announced and its instance has
+    /// not confirmed it yet.
+    async fn unconfirmed_withdrawal(&self, state: &State) -> Result<Option<String>, JournalError> {
+        let Some(id) = state.delivery_id().and_then(withdrawal_of) else {
+            return Ok(None);
+        };
+        let stream = StreamId::of_announcement(&state.identity().source, &id);
+        let read = self.journal.read(stream).await?;
+        let Some(StreamState::Incident(incident)) = read.map(|history| history.stream_state) else {
+            return Ok(None);
+        };
+        let waits = incident.to_fetch().is_some() && !incident.confirmed();
+        let why = incident.why().unwrap_or("it is not fetched yet");
+        Ok(waits.then(|| format!("a withdrawal waits until its instance confirms it ({why})")))
     }
 
     /// Returns why `retry` refuses to reopen the request. Returns `None` if `retry` would reopen
