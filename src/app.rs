@@ -233,15 +233,14 @@ impl App {
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
-            let task_token = self.keep_callback(&identity, verified);
-            // Decide each request at its own instant: the requests before it took time.
+            // Read the clock for each request, because handling the earlier requests took time.
             let now = self.now();
             let incoming = IncomingRequest {
                 identity,
                 request,
                 delivery,
                 received: &received,
-                task_token,
+                callback: callback.as_ref(),
                 now,
                 approved_at: delivery.approved_at.map_or(now, |at| at.min(now)),
                 deadline: context::turn_deadline(deadline),

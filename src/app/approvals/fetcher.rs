@@ -202,7 +202,7 @@ impl Fetcher {
                 let system = fetch.preset.system();
                 let since = event.get(ENDED_SINCE).and_then(Value::as_str);
                 let since: Option<Timestamp> = since.and_then(|since| since.parse().ok());
-                let ended = system.ended.and_then(|ended| ended(&instance));
+                let ended = (system.ended)(&instance);
                 match (system.state)(named, instance) {
                     InstanceState::Approved(_) if ended.zip(since).is_some_and(|(e, s)| e < s) => {
                         let why = "it ended too long ago: no event announced it, and the list of finished instances announces only newer ones";

@@ -298,7 +298,8 @@ impl App {
             Ended::JustNow => return Ok(false),
             Ended::Recently => {}
         }
-        let recorded = self.record_event(&listed, round.intake, &identity, event, true);
+        let event = announces_since(event, round.since(RECENT));
+        let recorded = self.record_event(&listed, round.intake, &identity, event, How::Listed);
         let new = matches!(recorded.await?, Recorded::New(_));
         round.new += usize::from(new);
         Ok(new)

@@ -20,6 +20,7 @@ use crate::journal::{
 
 use super::announcements::{Attempt, ENDED, nothing};
 use super::fetcher::Fetcher;
+use super::recording::How;
 
 /// A share that was recorded less than this long ago counts as carried out at once: its instance
 /// was fetched just before.
@@ -98,7 +99,7 @@ impl App {
         }
         let id = identity.id.clone();
         let verified = intake.verifier.listed(source.clone(), id, &event);
-        let recorded = self.record_event(&verified, intake, &identity, event, true);
+        let recorded = self.record_event(&verified, intake, &identity, event, How::Listed);
         let incident = match recorded.await? {
             Recorded::New(incident) => Some(*incident),
             Recorded::Known | Recorded::Full => self.incident(stream).await?,

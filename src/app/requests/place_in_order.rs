@@ -26,8 +26,8 @@ impl App {
         incoming: &IncomingRequest<'_>,
     ) -> Result<Option<Timestamp>, JournalError> {
         let request = incoming.request;
-        let adopts_since = incoming.adopts_since();
-        let decided_at = adopts_since.unwrap_or(incoming.approved_at);
+        let compared_at = incoming.compared_at();
+        let decided_at = compared_at.unwrap_or(incoming.approved_at);
         let others = match request.action {
             Action::Share => {
                 let target = &request.target;
