@@ -1,7 +1,7 @@
 //! The sequence of a journal's keys. Takes a trusted key and the checkpoints that introduce keys.
 //! Returns the key for each seal.
 
-use super::{Checkpoint, NoteFlaw, VerifierKey};
+use super::{Checkpoint, KeyChange, NoteFlaw, VerifierKey};
 
 /// The known keys of a journal, oldest first. The checkpoint that introduces a key is signed by
 /// this key and by the key before it. A verifier that trusts one key can therefore trust all of
@@ -22,7 +22,7 @@ impl KeyChain {
     /// the note before it, or if `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
         let chain = Self::read(notes)?.unwrap_or_else(|| Self::from(trusted.clone()));
-        if chain.keys().any(|key| key == trusted) {
+        if chain.has(trusted) {
             Ok(chain)
         } else {
             Err(NoteFlaw::Unsigned(trusted.to_string()))
@@ -80,9 +80,16 @@ impl KeyChain {
         self.changes.last().map_or(&self.first, |(_, key)| key)
     }
 
-    fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
-        let later = self.changes.iter().map(|(_, key)| key);
-        [&self.first].into_iter().chain(later)
+    /// Whether `key` is one of the keys.
+    pub fn has(&self, key: &VerifierKey) -> bool {
+        let mut later = self.changes.iter().map(|(_, key)| key);
+        self.first == *key || later.any(|known| known == key)
+    }
+
+    /// Whether seal `number` introduces the new key of `change`.
+    pub fn has_change(&self, number: u64, change: &KeyChange) -> bool {
+        let new = (number, change.new.clone());
+        *self.of_seal(number) == change.old && self.changes.contains(&new)
     }
 }
 

@@ -72,6 +72,10 @@ pub enum ProofFlaw {
     /// The newer tree does not continue the older one.
     #[error("its path does not lead from the older checkpoint to the newer one")]
     Inconsistent,
+    /// The newer checkpoint is of an earlier seal, or the log lacks the key that the older one
+    /// introduces.
+    #[error("the newer checkpoint does not follow the older one: a seal was removed")]
+    Removed,
 }
 
 impl Proof {
@@ -113,7 +117,7 @@ impl Proof {
     /// of this tree. `key` is a trusted key of the journal. This does not verify that each record
     /// continues the record before it, which `Chain` does.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
-        let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
+        let checkpoint = KeyChain::of(key, &self.keys)?.open(&self.checkpoint)?;
         for (seq, record) in (0..).zip(&self.records) {
             let hash = Sha256::digest(record.record.as_bytes()).into();
             let leaf = Entry {
@@ -170,8 +174,15 @@ impl ConsistencyProof {
 
     /// Verifies the proof, and returns the older and the newer checkpoint.
     pub fn check(&self, key: &VerifierKey) -> Result<(Checkpoint, Checkpoint), ProofFlaw> {
-        let old = opened(&self.old, key, &self.keys)?;
-        let new = opened(&self.new, key, &self.keys)?;
+        let chain = KeyChain::of(key, &self.keys)?;
+        let [old, new] = [chain.open(&self.old)?, chain.open(&self.new)?];
+        // A seal that introduces a key has the size and the root of the seal before it, so these
+        // do not show whether it was removed.
+        let lost = |change| new.number > old.number && !chain.has_change(old.number, change);
+        let rewritten = new.number == old.number && new != old;
+        if new.number < old.number || rewritten || old.key_change.as_ref().is_some_and(lost) {
+            return Err(ProofFlaw::Removed);
+        }
         let path = hashes(&self.path)?;
         if consistency_holds((old.size, &old.root), (new.size, &new.root), &path) {
             Ok((old, new))
@@ -193,14 +204,6 @@ fn parsed<T: DeserializeOwned>(
     } else {
         Err(ProofFlaw::Malformed(format!("its format is not {format}")))
     }
-}
-
-/// Verifies and returns a checkpoint that was signed by one of the journal's keys. `keys` are the
-/// checkpoints that introduced these keys. They extend the trust in `trusted` to the other keys.
-fn opened(note: &str, trusted: &VerifierKey, keys: &[String]) -> Result<Checkpoint, ProofFlaw> {
-    let chain = KeyChain::of(trusted, keys)?;
-    let number = Checkpoint::unverified(note)?.number;
-    Ok(Checkpoint::open(note, chain.of_seal(number))?)
 }
 
 fn written(path: &[Hash]) -> Vec<String> {
