@@ -178,7 +178,7 @@ impl App {
             }
             Err(problem) => return Some(Finding::broken(Check::Seal, problem.to_string())),
         };
-        let sealed = self.journal.sealed_at(signer.verifier()).await;
+        let sealed = self.journal.check_sealing(signer.verifier()).await;
         let sealed = sealed.map(|newest| match newest {
             Some(at) => format!("the newest seal was made at {at}"),
             None => "the key is there; no seal was made yet".to_owned(),

@@ -36,7 +36,7 @@ impl VerifiedLog {
         }
         let signed = (checkpoint.number, checkpoint.at, &checkpoint.key_change);
         if signed != (number, segment.at, &segment.key_change) {
-            return broken("its checkpoint differs from its segment in number, instant or key");
+            return broken("segment and checkpoint differ in number, instant or key");
         }
         let mut edge = self.edge.clone();
         let mut leaves = Vec::new();
@@ -46,11 +46,7 @@ impl VerifiedLog {
                 "the checkpoint signs other records than this segment and the earlier ones have",
             );
         }
-        let other = |entry: &&Entry| {
-            let known = self.sealed(entry.stream).and_then(|of| of.get(&entry.seq));
-            known.is_some_and(|(hash, _)| *hash != entry.hash)
-        };
-        if segment.entries().find(other).is_some() {
+        if self.contradicted(segment).is_some() {
             return broken("it contains a record that an earlier seal has with other bytes");
         }
         self.leaves.extend(leaves);
@@ -64,6 +60,18 @@ impl VerifiedLog {
         self.edge = edge;
         self.newest = Some((checkpoint, note.to_owned()));
         Ok(objects)
+    }
+
+    /// Returns an entry of `segment` whose record an earlier seal has with other bytes.
+    pub(in crate::journal) fn contradicted<'s>(&self, segment: &'s Segment) -> Option<&'s Entry> {
+        let other = |entry: &Entry| self.hash_of(entry).is_some_and(|hash| hash != entry.hash);
+        segment.entries().find(|entry| other(entry))
+    }
+
+    /// The sealed hash of the record in the entry's place.
+    pub(in crate::journal) fn hash_of(&self, entry: &Entry) -> Option<Hash> {
+        let of_stream = self.sealed(entry.stream)?;
+        of_stream.get(&entry.seq).map(|(hash, _)| *hash)
     }
 
     /// Returns the sealed records of a stream by their numbers. For each record, the value is the

@@ -49,6 +49,10 @@ pub enum Flaw {
     /// The index lacks an entry that the records require.
     #[error("missing in the index: {0}")]
     Unlisted(&'static str),
+    /// The index lacks the entry for a stream's unsealed records. A seal deletes such entries, so the
+    /// removal of a seal looks the same.
+    #[error("missing in the index: without it, no seal takes the newest records of this stream")]
+    NotListedAsUnsealed,
     /// The grant in an index entry differs from the grant that the records give.
     #[error("foreign: its grant differs from the records")]
     WrongGrant,
@@ -65,6 +69,9 @@ pub enum Flaw {
     /// The index names a record that does not exist.
     #[error("this index entry names a record that does not exist")]
     Unrecorded,
+    /// No checkpoint signs the segment, and it is not one that a sealer of this journal may sign.
+    #[error("foreign: no checkpoint signs this segment, and {0}")]
+    Unsigned(String),
     /// An object of the log differs from what was signed, or does not continue its predecessor.
     #[error("broken log: {0}")]
     BrokenLog(String),
@@ -77,7 +84,7 @@ impl Flaw {
             Self::Altered(_) => "altered",
             Self::Missing => "missing",
             Self::Reordered { .. } => "reordered",
-            Self::Foreign(_) | Self::WrongGrant => "foreign",
+            Self::Foreign(_) | Self::WrongGrant | Self::Unsigned(_) => "foreign",
             Self::Unlinked => "unlinked",
             Self::Unreadable(_) => "unreadable",
             Self::Newer(_) => "newer",
@@ -86,7 +93,7 @@ impl Flaw {
             Self::Impossible(_) => "impossible",
             Self::Resealed => "altered_since_sealed",
             Self::Dropped => "dropped",
-            Self::Unlisted(_) => "unlisted",
+            Self::Unlisted(_) | Self::NotListedAsUnsealed => "unlisted",
             Self::NoSeal { .. } => "no_seal",
             Self::Unrecorded => "unrecorded",
             Self::BrokenLog(_) => "broken_log",
@@ -103,11 +110,17 @@ impl Flaw {
                 "use a new journal with this version, and read the old journal with the version that wrote it"
             }
             Self::Foreign(_) => "find out who put the file there, and move it out of the journal",
-            Self::BrokenLog(_) => {
-                "find out who changed the file and restore it from a backup; until then no record is sealed"
+            Self::BrokenLog(_) | Self::TooLarge { .. } => {
+                "find out who changed the file and restore it from a backup"
+            }
+            Self::Unsigned(_) => {
+                "if no sealer of this journal made it, move it out of the journal, else restore what differs from a backup; until then no record is sealed"
             }
             Self::Unlisted(_) | Self::WrongGrant => {
                 "run `sharehook sweep --rebuild`, which writes the entry again from the records"
+            }
+            Self::NotListedAsUnsealed => {
+                "first verify with a checkpoint that was kept elsewhere, or compare log/ with a backup: removed seals look like this; only if the log is whole, run `sharehook sweep --rebuild`"
             }
             Self::NoSeal { .. } => {
                 "if the journal had no seal key until now, run `sharehook audit seal` and verify again; if it was sealed before, restore log/ from a backup"

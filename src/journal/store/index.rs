@@ -166,28 +166,28 @@ impl Journal {
         sealing: bool,
     ) -> Vec<Finding> {
         let stream = asked.stream;
-        let mut lacks: Vec<(Path, &'static str)> = Vec::new();
+        let mut lacks: Vec<(Path, Flaw)> = Vec::new();
         if let Some(due) = asked.due.filter(|due| !index.wakes(due)) {
             let why = "without it, no sweep finds the request when it is due";
-            lacks.push((self.wake_up_path(&due), why));
+            lacks.push((self.wake_up_path(&due), Flaw::Unlisted(why)));
         }
         let listed = index.grants_of(stream);
         for wanted in &asked.entries {
             if !listed.iter().any(|entry| entry.same_subject(wanted)) {
                 let why =
                     "without it, `grants` and other requests for the image do not see this request";
-                lacks.push((self.grant_path(wanted), why));
+                lacks.push((self.grant_path(wanted), Flaw::Unlisted(why)));
             }
         }
         let named = index.unsealed.get(&stream).and_then(|seqs| seqs.first());
         let open = sealing && asked.sealed < asked.end;
         if open && named.is_none_or(|first| *first > asked.sealed) {
-            let why = "without it, no seal takes the newest records of this stream";
-            lacks.push((self.unsealed_path(stream, asked.sealed), why));
+            let path = self.unsealed_path(stream, asked.sealed);
+            lacks.push((path, Flaw::NotListedAsUnsealed));
         }
-        let finding = |(path, why): (Path, _)| Finding {
+        let finding = |(path, flaw): (Path, _)| Finding {
             stream: stream.to_string(),
-            ..Finding::about(path, Flaw::Unlisted(why))
+            ..Finding::about(path, flaw)
         };
         lacks.into_iter().map(finding).collect()
     }

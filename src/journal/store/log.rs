@@ -193,11 +193,20 @@ impl Journal {
     /// single key signs every seal. It must be `key`: fails if checkpoint 1 shows that another key
     /// signed it.
     async fn keys_for(&self, key: &VerifierKey) -> Result<KeyChain, JournalError> {
-        let read = KeyChain::read(&self.key_notes().await?);
-        if let Some(keys) = read.map_err(|flaw| self.broken_log("log/keys", flaw))? {
+        let mut notes = self.key_notes().await?;
+        let read = KeyChain::read(&notes);
+        let read = read.map_err(|flaw| self.broken_log("log/keys", flaw))?;
+        let first = self.checkpoint(1).await?.unwrap_or_default();
+        // A rotation of the key may have been interrupted between its checkpoint and its note.
+        if let Some(newest) = self.numbers("checkpoints").await?.last() {
+            notes.extend(self.checkpoint(*newest).await?);
+        }
+        let continues =
+            |keys: &KeyChain| read.is_some() || Checkpoint::open(&first, keys.of_seal(1)).is_ok();
+        let longer = KeyChain::read(&notes).ok().flatten();
+        if let Some(keys) = longer.filter(continues).or(read.clone()) {
             return Ok(keys);
         }
-        let first = self.checkpoint(1).await?.unwrap_or_default();
         match (claimed_signer(&first), Checkpoint::open(&first, key)) {
             (Some(signer), Err(NoteFlaw::Unsigned(_))) => Err(other_key(&signer).into()),
             // Checkpoint 1 is missing, damaged or signed by `key`. If it is damaged, the sealer

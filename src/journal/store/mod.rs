@@ -19,6 +19,7 @@ mod objects;
 mod observed;
 mod open_request;
 mod open_store;
+mod pending;
 mod place;
 mod place_test;
 mod remote;
@@ -32,6 +33,7 @@ mod unclaimed;
 mod unsealed;
 mod verify;
 mod verify_log;
+mod walk_log;
 mod work_done;
 mod workers;
 
@@ -47,7 +49,7 @@ pub use open_request::{Opened, Opening};
 pub use retire::Retirement;
 pub use sealing::Sealing;
 pub use unsealed::Unsealed;
-pub use verify::Report;
+pub use verify::{LogPart, Report};
 pub use work_done::WorkDone;
 
 use std::fmt;

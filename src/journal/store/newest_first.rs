@@ -19,6 +19,8 @@ use crate::domain::Timestamp;
 
 /// Number of segments to read at once.
 const SEGMENTS: usize = 8;
+/// Maximum number of consecutive missing segments to look for.
+const MAX_GAP: u64 = 1_000;
 
 /// The files of one request or incident, from record 0 on.
 #[derive(Debug)]
@@ -49,12 +51,26 @@ pub struct Batch {
     pub rest_before: Option<Timestamp>,
 }
 
+/// The end of the log, as far as its objects show it without a key.
+#[derive(Debug, Default)]
+struct LogEnd {
+    /// The newest seal; 0 without a seal.
+    newest: u64,
+    /// The streams in the segment after it, if there is one. No checkpoint signs that segment, so
+    /// these streams are read from `requests/`.
+    begun: BTreeSet<StreamId>,
+    /// The seal that `log/checkpoint` names, if the newest seal is an earlier one.
+    lost: Option<u64>,
+}
+
 /// A segment's number, and the segment. `None` if it does not exist.
 type ReadSegment = (u64, Result<Option<Segment>, JournalError>);
 
 /// Reads all requests and incidents, batch by batch.
 pub struct NewestFirst {
     journal: Journal,
+    /// The flaws that were found before the first batch.
+    flaws: Vec<JournalError>,
     /// Streams to read from `requests/`.
     folders: VecDeque<StreamId>,
     segments: Peekable<BoxStream<'static, ReadSegment>>,
@@ -68,10 +84,15 @@ impl Journal {
     /// Begins to read all requests and incidents. May miss a request that is opened after this
     /// call.
     pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
-        let (folders, newest) = self.unsealed_streams(now).await?;
-        self.work_done
-            .begin(folders.len() + usize::try_from(newest).unwrap_or(0));
-        Ok(self.reading(folders, 0, newest))
+        let (folders, end) = self.unsealed_streams(now).await?;
+        let segments = usize::try_from(end.newest).unwrap_or(0);
+        self.work_done.begin(folders.len() + segments);
+        let mut reading = self.reading(folders, 0, end.newest);
+        reading.flaws.extend(end.lost.map(|lost| {
+            let why = format!("it is of seal {lost}, which does not exist: the newest seals were removed, or this file was changed");
+            self.broken_log("log/checkpoint", why)
+        }));
+        Ok(reading)
     }
 
     /// Returns the requests and incidents that have a record outside the log's first `seals`
@@ -82,7 +103,7 @@ impl Journal {
         seals: u64,
         now: Timestamp,
     ) -> Result<BTreeSet<StreamId>, JournalError> {
-        let (folders, newest) = self.unsealed_streams(now).await?;
+        let (folders, LogEnd { newest, .. }) = self.unsealed_streams(now).await?;
         let mut changed: BTreeSet<StreamId> = folders.into_iter().collect();
         let mut segments = self.reading(VecDeque::new(), seals, newest).segments;
         while let Some((number, segment)) = segments.next().await {
@@ -98,22 +119,24 @@ impl Journal {
         self.reading(streams.iter().copied().collect(), 0, 0)
     }
 
-    /// Returns the streams with unsealed records, and the number of the newest seal. If the journal
-    /// has no seal, or if the index may lack streams, returns all streams and 0.
+    /// Returns the streams with unsealed records, and the end of the log. If the journal has no
+    /// seal, or if the index may lack streams, returns all streams, and 0 for the newest seal.
     async fn unsealed_streams(
         &self,
         now: Timestamp,
-    ) -> Result<(VecDeque<StreamId>, u64), JournalError> {
+    ) -> Result<(VecDeque<StreamId>, LogEnd), JournalError> {
         // List the unsealed entries before reading the log. If a record is sealed in between, its
         // stream is then read from `requests/`.
         let listed = self.pass(now).await?.ever_done();
         let unsealed = self.unsealed_entries().await?;
-        let newest = self.newest_seal().await?;
-        if !listed || newest == 0 {
-            return Ok((self.streams().await?.into(), 0));
+        let mut end = self.log_end().await?;
+        if !listed || end.newest == 0 {
+            end.newest = 0;
+            return Ok((self.streams().await?.into(), end));
         }
-        let streams: BTreeSet<_> = unsealed.iter().map(|entry| entry.stream).collect();
-        Ok((streams.into_iter().collect(), newest))
+        let mut streams = std::mem::take(&mut end.begun);
+        streams.extend(unsealed.iter().map(|entry| entry.stream));
+        Ok((streams.into_iter().collect(), end))
     }
 
     /// Begins to read the streams in `folders`, and after them the segments from `newest` down to
@@ -126,6 +149,7 @@ impl Journal {
         };
         NewestFirst {
             journal: self.clone(),
+            flaws: Vec::new(),
             folders,
             segments: stream::iter((from + 1..=newest).rev())
                 .map(read)
@@ -142,23 +166,49 @@ impl Journal {
         self.damaged(Finding::about(path, Flaw::Dropped))
     }
 
-    /// Returns the number of the newest seal, or 0 if there is none. Lists the log's folders only
-    /// if `log/checkpoint` is missing or wrong.
+    /// Returns the number of the newest seal, or 0 if there is none.
     pub async fn newest_seal(&self) -> Result<u64, JournalError> {
+        Ok(self.log_end().await?.newest)
+    }
+
+    /// Looks for the newest seal. Lists the log's folders only if `log/checkpoint` is missing or
+    /// wrong.
+    async fn log_end(&self) -> Result<LogEnd, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
-        let mut newest = known.map_or(0, |known| known.number);
-        if newest == 0 || !self.has_segment(newest).await? {
+        let known = known.map_or(0, |known| known.number);
+        let mut end = LogEnd {
+            newest: known,
+            ..LogEnd::default()
+        };
+        if known == 0 || !self.has_segment(known).await? {
             // Include the checkpoints: if a segment was removed, its checkpoint shows that it
             // existed.
             let segments = self.numbers("segments").await?;
             let checkpoints = self.numbers("checkpoints").await?;
-            return Ok((segments.last().max(checkpoints.last())).map_or(0, |last| *last));
+            let without_gap = (1..).zip(&segments).take_while(|(n, found)| n == *found);
+            // One stray file with a high number must not cause a million reads.
+            let most = without_gap.count() as u64 + MAX_GAP;
+            let last = segments.last().max(checkpoints.last()).copied();
+            end.newest = last.unwrap_or(0).min(most);
+            end.lost = (known > end.newest).then_some(known);
+        } else {
+            while self.has_segment(end.newest + 1).await? {
+                end.newest += 1;
+            }
         }
-        while self.has_segment(newest + 1).await? {
-            newest += 1;
+        if end.newest > known && self.checkpoint(end.newest).await?.is_none() {
+            match self.segment(end.newest).await {
+                Ok(Some(begun)) => {
+                    end.begun = begun.entries().map(|entry| entry.stream).collect();
+                    end.newest -= 1;
+                }
+                // The reader of the segment reports the damage.
+                Ok(None) | Err(JournalError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(newest)
+        Ok(end)
     }
 }
 
@@ -168,6 +218,9 @@ impl NewestFirst {
     /// # Errors
     /// The store failed. Damaged files are not errors: the batch lists them.
     pub async fn next(&mut self) -> Result<Option<Batch>, JournalError> {
+        if !self.flaws.is_empty() {
+            return Ok(Some(flawed(std::mem::take(&mut self.flaws))));
+        }
         if !self.folders.is_empty() {
             return self.read_folders().await.map(Some);
         }

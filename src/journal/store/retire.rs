@@ -55,6 +55,11 @@ impl Retired {
         Self::of(log, stream, self.end).as_ref() == Some(self)
     }
 
+    /// Whether record `seq` is retired and may be in segment `number`.
+    pub(super) fn has(&self, seq: u64, number: u64) -> bool {
+        seq < self.end && self.segments.contains(&number)
+    }
+
     fn write(&self) -> String {
         let segments: Vec<String> = self.segments.iter().map(u64::to_string).collect();
         format!(
@@ -148,6 +153,10 @@ impl Journal {
         for (seq, (hash, _)) in sealed {
             let flaw = match self.fetch_one(&self.record_path(stream, *seq)).await? {
                 Fetched::Absent if folder.retired && (1..end).contains(seq) => continue,
+                // Another process may have retired the request after its folder was listed.
+                Fetched::Absent if !folder.retired && self.is_retired(stream).await? => {
+                    return Box::pin(self.retire(stream, log, dry_run)).await;
+                }
                 Fetched::Absent => Flaw::Dropped,
                 Fetched::Bytes(bytes) if *hash == <Hash>::from(Sha256::digest(&bytes)) => {
                     present.push(*seq);
@@ -163,6 +172,9 @@ impl Journal {
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
         let created = self.create_at(&path, retired.write().as_bytes()).await?;
         if let Created::Theirs(_) = created {
+            if !folder.retired {
+                return Box::pin(self.retire(stream, log, dry_run)).await;
+            }
             return Err(self.damaged(self.wrong_retired_object(stream)));
         }
         let removed = present.iter().filter(|seq| (1..end).contains(*seq));

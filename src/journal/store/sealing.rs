@@ -62,7 +62,7 @@ impl Journal {
             self.name_all_unsealed().await?;
         }
         'again: loop {
-            let entries = self.unsealed_entries().await?;
+            let entries = self.entries_to_seal(head.number).await?;
             let of_stream = entries.chunk_by(|a, b| a.stream == b.stream);
             let mut waiting: VecDeque<(StreamId, u64)> = of_stream
                 .filter_map(|some| some.first().map(|entry| (entry.stream, entry.seq)))
@@ -118,7 +118,8 @@ impl Journal {
             new: new.verifier().clone(),
         };
         if change.old == change.new {
-            let remedy = "name another key; this one signs the journal already";
+            let remedy =
+                "name the key that is to follow, and configure the one that signs the log now";
             return Err(Problem::new("--to", "is the configured key", remedy).into());
         }
         loop {
@@ -130,7 +131,7 @@ impl Journal {
             }
             let mut head = self.log_head(old.verifier()).await?;
             let entries = self.unsealed_entries().await?;
-            while let Some(segment) = self.segment(head.number + 1).await? {
+            while let Some(segment) = self.segment_after(&head).await? {
                 self.require_key(&mut head, old.verifier()).await?;
                 head = self
                     .complete(head, &segment, old, Some(new), &entries)
@@ -162,7 +163,7 @@ impl Journal {
         let mut entries = None;
         loop {
             self.require_key(&mut head, signer.verifier()).await?;
-            let Some(segment) = self.segment(head.number + 1).await? else {
+            let Some(segment) = self.segment_after(&head).await? else {
                 return Ok(head);
             };
             let entries = match &mut entries {
@@ -245,12 +246,8 @@ impl Journal {
             }
         } else if let Some(found) = self.checkpoint(checkpoint.number).await? {
             found
-        } else if in_turn {
-            let new = checkpoint.key_change.as_ref();
-            let new = new.map_or_else(String::new, |change| change.new.to_string());
-            let problem = format!("`sharehook audit rotate-key` is replacing it by {new}");
-            let remedy = "wait for that command; if it was interrupted, run it again with that key";
-            return Err(Problem::new("seal.key", problem, remedy).into());
+        } else if let (Some(change), true) = (&checkpoint.key_change, in_turn) {
+            return Err(unfinished_rotation(change).into());
         } else {
             return Err(self.damaged(Finding::about(path, Flaw::Dropped)));
         };
@@ -317,23 +314,52 @@ impl Journal {
         Ok(())
     }
 
+    /// Returns the entries of unsealed records. First deletes those of the records in seal `number`:
+    /// its sealer may have died before it deleted them.
+    async fn entries_to_seal(&self, number: u64) -> Result<Vec<UnsealedEntry>, JournalError> {
+        let entries = self.unsealed_entries().await?;
+        if entries.is_empty() || number == 0 {
+            return Ok(entries);
+        }
+        let newest = match self.segment(number).await {
+            // The next seal does not depend on this segment.
+            Err(JournalError::Damaged { .. }) => None,
+            newest => newest?,
+        };
+        match newest {
+            Some(newest) if self.drop_sealed(&entries, &newest).await? => {
+                self.unsealed_entries().await
+            }
+            _ => Ok(entries),
+        }
+    }
+
     /// Reads the next records of a stream, from `start` on. Stops before the first record that does
-    /// not follow its predecessor.
+    /// not follow its predecessor. Skips retired records, which are sealed. If there are no others,
+    /// deletes the entry with the number `start`.
     async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<NextRecords, JournalError> {
-        let first = start.saturating_sub(1);
         let folder = self.folder(stream).await?;
-        let end = folder.end;
+        let retired = match folder.retired {
+            true => self.retired_files(stream).await,
+            false => Ok(Vec::new()),
+        };
+        let retired = retired.or_else(|error| match error.concerns_one_request() {
+            true => Ok(Vec::new()),
+            false => Err(error),
+        })?;
+        let (named, start) = (start, start.max(retired.len() as u64));
+        let end = folder.end.max(start);
+        if named < start && end == start {
+            let entry = self.unsealed_path(stream, named);
+            self.delete_entries(vec![entry]).await?;
+        }
+        let first = start.saturating_sub(1);
         let to = end.min(start + RECORDS);
         let mut fetched = self.fetch(stream, first, to).await?.into_iter().peekable();
         let before = match fetched.next_if(|_| first < start) {
             Some(Fetched::Bytes(bytes)) => Some(Stored::hash_of(&bytes)),
-            Some(Fetched::Absent) if folder.retired => {
-                let files = self.retired_files(stream).await;
-                let files = files.or_else(|error| match error.concerns_one_request() {
-                    true => Ok(Vec::new()),
-                    false => Err(error),
-                })?;
-                let last = files.last().filter(|_| files.len() as u64 == start);
+            Some(Fetched::Absent) => {
+                let last = retired.last().filter(|_| retired.len() as u64 == start);
                 last.map(|bytes| Stored::hash_of(bytes))
             }
             _ => None,
@@ -357,4 +383,14 @@ impl Journal {
         }
         Ok(read)
     }
+}
+
+/// The problem for a sealer that finds the segment of `change`, which only `rotate-key` can seal.
+pub(super) fn unfinished_rotation(change: &KeyChange) -> Problem {
+    let problem = format!(
+        "`sharehook audit rotate-key` is replacing it by {}",
+        change.new
+    );
+    let remedy = "wait for that command; if it was interrupted, run it again with that key";
+    Problem::new("seal.key", problem, remedy)
 }

@@ -26,6 +26,18 @@ const MAX_MISSING: u64 = 100;
 /// Maximum number of findings to keep. Further ones are counted.
 const MAX_FINDINGS: usize = 1_000;
 
+/// How much of the log a verification has read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogPart {
+    /// All of it, without a flaw.
+    Whole,
+    /// All seals, but another object of the log has a flaw. Or the log was not verified.
+    #[default]
+    AllSeals,
+    /// The seals before the first bad or missing one.
+    FirstSeals,
+}
+
 /// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -41,6 +53,8 @@ pub struct Report {
     pub sealed: u64,
     /// The number of records of retired requests that exist only in their segments.
     pub retired: u64,
+    /// How much of the log was verified.
+    pub log_part: LogPart,
     /// The number of findings that were not kept, and of records that were not read because too
     /// many before them were missing.
     pub left_off: u64,
@@ -82,18 +96,19 @@ impl Journal {
     /// The store failed. Flaws of files are in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
         let log = (!self.has_seals().await?).then(Arc::default);
-        self.verify_against(log, false).await
+        self.verify_against(log, LogPart::AllSeals).await
     }
 
     /// Verifies every file below `requests/` against its stream's hash chain and the seals, and the
     /// index against the records. `log` contains the verified seals. It is `None` if there are
-    /// seals that were not verified. `whole` says whether `log` contains all seals.
+    /// seals that were not verified.
     pub(super) async fn verify_against(
         &self,
         log: Option<Arc<VerifiedLog>>,
-        whole: bool,
+        part: LogPart,
     ) -> Result<Report, JournalError> {
         let mut report = Report {
+            log_part: part,
             seals: log.as_ref().map_or(0, |log| log.seals()),
             sealed: log.as_ref().map_or(0, |log| log.records()),
             ..Report::default()
@@ -113,7 +128,8 @@ impl Journal {
         self.work_done.begin(names.len());
         let check = |stream| {
             let (journal, log) = (self.clone(), log.clone());
-            tokio::spawn(async move { journal.verify_stream(stream, log.as_deref()).await })
+            let verify = async move { journal.verify_stream(stream, log.as_deref(), part).await };
+            tokio::spawn(verify)
         };
         let mut checks = iter(names).map(check).buffer_unordered(STREAMS);
         let mut wanted = Vec::new();
@@ -124,7 +140,7 @@ impl Journal {
             report.add(checked);
             wanted.push(asks);
         }
-        let seals = whole.then_some(report.seals);
+        let seals = (part == LogPart::Whole).then_some(report.seals);
         for finding in self.check_index(&wanted, seals).await? {
             report.find(finding);
         }
@@ -149,21 +165,35 @@ impl Journal {
         &self,
         stream: StreamId,
         log: Option<&VerifiedLog>,
+        part: LogPart,
+    ) -> Result<(Report, RequiredEntries), JournalError> {
+        let checked = self.verify_once(stream, log, part).await?;
+        if checked.0.clean() {
+            return Ok(checked);
+        }
+        match self.is_retired(stream).await {
+            // Another process may have removed its records while they were read.
+            Ok(true) => self.verify_once(stream, log, part).await,
+            Err(error) if !error.concerns_one_request() => Err(error),
+            _ => Ok(checked),
+        }
+    }
+
+    async fn verify_once(
+        &self,
+        stream: StreamId,
+        log: Option<&VerifiedLog>,
+        part: LogPart,
     ) -> Result<(Report, RequiredEntries), JournalError> {
         let none = BTreeMap::new();
         let sealed = log.and_then(|log| log.sealed(stream)).unwrap_or(&none);
         let mut folder = match self.folder(stream).await {
             Err(JournalError::Damaged { finding, .. }) => {
-                let findings = vec![*finding];
-                let report = Report {
-                    findings,
-                    ..Report::default()
-                };
-                // The folder cannot be read, so it is unknown which entries the stream requires.
-                return Ok((
-                    report,
-                    RequiredEntries::of(stream, u64::MAX, u64::MAX, None),
-                ));
+                let mut report = Report::default();
+                report.find(*finding);
+                // It is unknown which entries the stream requires.
+                let asked = RequiredEntries::of(stream, u64::MAX, u64::MAX, None);
+                return Ok((report, asked));
             }
             folder => folder?,
         };
@@ -192,6 +222,10 @@ impl Journal {
                 // The record after the retired ones must contain the hash of the last of them.
                 // Without the seals this hash is unknown, so verify only record 0.
                 (Some(_), None) => folder.end = 1,
+                // The segments that it names may be after the bad seal.
+                (Some(_), Some(_)) if part == LogPart::FirstSeals => {
+                    (folder.end, retired) = (1, 1..u64::MAX);
+                }
                 _ => {
                     report.find(self.wrong_retired_object(stream));
                     return Ok((report, asked(None)));

@@ -1,32 +1,29 @@
-//! Verifies the log, up to the first bad seal. Takes the public key and, optionally, a checkpoint
-//! that was kept elsewhere. Returns the sealed hash of each record, and the flaws. Also builds
-//! proofs.
+//! Verifies the journal against its log, up to the first bad seal, and builds proofs. Takes the
+//! public key and, optionally, a checkpoint that was kept elsewhere. Returns the flaws.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _};
-use object_store::ObjectMeta;
-
 use super::super::chain::Finding;
 use super::super::log::{
-    Checkpoint, ConsistencyProof, KeyChain, Object, Proof, Segment, VerifiedLog, VerifierKey,
-    numbered,
+    Checkpoint, ConsistencyProof, KeyChain, NoteFlaw, Proof, VerifiedLog, VerifierKey,
+    claimed_signer, numbered,
 };
 use super::super::record::{Flaw, StreamId};
-use super::objects::{Fetched, MAX_CONCURRENT};
+use super::pending::wrong_newest;
+use super::verify::LogPart;
+use super::walk_log::Walk;
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
 
-/// The intact part of the log, and the flaws.
-struct Walk {
-    log: VerifiedLog,
-    findings: Vec<Finding>,
-    /// Whether the kept checkpoint belongs to this log.
-    continues: bool,
-    /// The paths, from the journal's root, of the objects that may exist: those of the verified
-    /// seals and of a seal in progress.
-    paths: BTreeSet<String>,
+/// The keys of the log according to `log/keys/`.
+struct LogKeys {
+    /// The trusted key and, up to the first bad note, the keys that the notes link to it.
+    chain: KeyChain,
+    /// The notes, oldest first.
+    notes: Vec<String>,
+    /// The first bad note.
+    flaw: Option<Finding>,
 }
 
 impl Journal {
@@ -62,19 +59,16 @@ impl Journal {
         kept: Option<&str>,
         whole: bool,
     ) -> Result<Report, JournalError> {
-        let notes = self.key_notes().await?;
-        let chain = match KeyChain::of(key, &notes) {
-            Ok(chain) => chain,
-            Err(flaw) => {
-                let mut report = Report::default();
-                report.find(Finding::about(
-                    "log/keys",
-                    Flaw::BrokenLog(flaw.to_string()),
-                ));
-                return Ok(report);
-            }
+        // Read `log/checkpoint` first: the log read after it contains its seal.
+        let newest = self.newest_note().await?;
+        let keys = self.log_keys(key, newest.as_deref()).await?;
+        let kept = match kept.map(|note| opened(note, &keys.chain)).transpose() {
+            Err(_) if keys.flaw.is_some() => None,
+            kept => kept?,
         };
-        let kept = kept.map(|note| opened(note, &chain)).transpose()?;
+        let signed = newest
+            .as_deref()
+            .and_then(|note| keys.chain.open(note).ok());
         // List the objects before the walk. A later listing could contain objects of a newer seal
         // that the walk does not know.
         let listed = if whole {
@@ -82,21 +76,36 @@ impl Journal {
         } else {
             Vec::new()
         };
-        let walk = self.walk_log(&chain, kept.as_ref(), whole).await?;
-        let mut findings = walk.findings;
-        // Do not compare a kept checkpoint with a damaged log: the damage would be reported twice.
-        if let (Some(kept), false, true) = (&kept, walk.continues, findings.is_empty()) {
-            findings.push(disagreement(kept, &walk.log));
+        let witnesses: Vec<&Checkpoint> = kept.iter().chain(&signed).collect();
+        let mut walk = self.walk_log(keys.chain, &witnesses, whole).await?;
+        let mut findings = std::mem::take(&mut walk.findings);
+        if let Some(flaw) = keys.flaw {
+            // Without its keys, the log has checkpoints that no known key has signed.
+            findings.retain(|finding| !finding.path.starts_with("log/checkpoints/"));
+            findings.push(flaw);
         }
+        let intact = findings.is_empty();
+        findings.extend(disagreements(&witnesses, &walk));
+        // Without all of the log, it is unknown which other objects belong to it.
+        if intact {
+            findings.extend(self.flaw_of_newest(newest.as_deref(), &walk).await?);
+            findings.extend(self.foreign_to_log(&listed, &walk));
+        }
+        let removed = witnesses.iter().any(|one| one.number > walk.log.seals());
+        let part = match (findings.is_empty(), walk.ended || removed) {
+            (true, _) => LogPart::Whole,
+            (false, false) => LogPart::AllSeals,
+            (false, true) => LogPart::FirstSeals,
+        };
         let log = Arc::new(walk.log);
         let mut report = if whole {
-            // If there is a flaw, it is unknown which other objects belong to the log.
-            if findings.is_empty() {
-                findings.extend(self.foreign_to_log(&listed, &walk.paths));
-            }
-            self.verify_against(Some(log), findings.is_empty()).await?
+            self.verify_against(Some(log), part).await?
         } else {
+            if part == LogPart::Whole {
+                findings.extend(self.lost_log(&log).await?);
+            }
             Report {
+                log_part: part,
                 seals: log.seals(),
                 sealed: log.records(),
                 records: log.records(),
@@ -106,6 +115,7 @@ impl Journal {
         };
         findings
             .into_iter()
+            .chain(walk.strays)
             .for_each(|finding| report.find(finding));
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
@@ -119,13 +129,125 @@ impl Journal {
         &self,
         key: &VerifierKey,
     ) -> Result<(VerifiedLog, Vec<String>), JournalError> {
-        let notes = self.key_notes().await?;
-        let chain = KeyChain::of(key, &notes).map_err(|flaw| self.broken_log("log/keys", flaw))?;
-        let walk = self.walk_log(&chain, None, false).await?;
+        let newest = self.newest_note().await?;
+        let LogKeys { chain, notes, flaw } = self.log_keys(key, newest.as_deref()).await?;
+        if let Some(finding) = flaw {
+            return Err(self.damaged(finding));
+        }
+        let walk = self.walk_log(chain, &[], false).await?;
         match walk.findings.into_iter().next() {
             Some(finding) => Err(self.damaged(finding)),
             None => Ok((walk.log, notes)),
         }
+    }
+
+    /// Returns the note in `log/checkpoint`; empty if the file is too large for one.
+    async fn newest_note(&self) -> Result<Option<String>, JournalError> {
+        match self.text_at(&self.log_path("checkpoint")).await {
+            Err(JournalError::Damaged { .. }) => Ok(Some(String::new())),
+            note => note,
+        }
+    }
+
+    /// Returns the keys of the log that lead to `key`. `newest` is the note in `log/checkpoint`.
+    ///
+    /// # Errors
+    /// The log has other keys, and `key` has signed neither its first nor its newest seal.
+    async fn log_keys(
+        &self,
+        key: &VerifierKey,
+        newest: Option<&str>,
+    ) -> Result<LogKeys, JournalError> {
+        let mut keys = LogKeys {
+            chain: KeyChain::from(key.clone()),
+            notes: Vec::new(),
+            flaw: None,
+        };
+        let mut chain = None;
+        for number in self.numbers("keys").await? {
+            let path = self.key_path(number);
+            match self.text_at(&path).await {
+                Ok(note) => keys.notes.extend(note),
+                Err(JournalError::Damaged { finding, .. }) => keys.flaw = Some(*finding),
+                Err(error) => return Err(error),
+            }
+            match KeyChain::read(&keys.notes) {
+                Ok(read) => chain = read,
+                Err(flaw) => {
+                    let flaw = Flaw::BrokenLog(flaw.to_string());
+                    keys.flaw = Some(Finding::about(path, flaw));
+                }
+            }
+            if keys.flaw.is_some() {
+                break;
+            }
+        }
+        match chain {
+            Some(chain) if chain.has(key) => keys.chain = chain,
+            _ if keys.flaw.is_some() => {}
+            chain => {
+                self.refuse_other_key(key, newest).await?;
+                // The log is of this key, so the notes are not.
+                keys.flaw = chain.map(|_| {
+                    let why = NoteFlaw::Unsigned(key.to_string()).to_string();
+                    Finding::about("log/keys", Flaw::BrokenLog(why))
+                });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Fails if another key has signed both the first and the newest seal. One such checkpoint
+    /// alone may have been altered.
+    async fn refuse_other_key(
+        &self,
+        key: &VerifierKey,
+        newest: Option<&str>,
+    ) -> Result<(), JournalError> {
+        let other = |note: &str| match Checkpoint::open(note, key) {
+            Err(NoteFlaw::Unsigned(_)) => claimed_signer(note),
+            _ => None,
+        };
+        let first = match self.checkpoint(1).await {
+            Err(JournalError::Damaged { .. }) => None,
+            first => first?,
+        };
+        if let (Some(signer), Some(_)) = (first.as_deref().and_then(other), newest.and_then(other))
+        {
+            let problem = format!("is not a key of this journal: {signer} signs its first seal");
+            let remedy = "give the key that `sharehook audit key` prints for this journal";
+            return Err(Problem::new("key", problem, remedy).into());
+        }
+        Ok(())
+    }
+
+    /// Returns the flaw of `log/checkpoint`, whose content is `newest`, if that file is missing or no
+    /// key of the log has signed it.
+    async fn flaw_of_newest(
+        &self,
+        newest: Option<&str>,
+        walk: &Walk,
+    ) -> Result<Option<Finding>, JournalError> {
+        Ok(match newest {
+            Some(note) => walk.keys.open(note).is_err().then(wrong_newest),
+            // The sealer of the first seal creates the file last, and may not have done so.
+            None if walk.log.seals() <= 1 => None,
+            None => self.newest_note().await?.is_none().then(wrong_newest),
+        })
+    }
+
+    /// Returns a finding if the log has no seal, although the index does not list all records as
+    /// unsealed.
+    async fn lost_log(&self, log: &VerifiedLog) -> Result<Option<Finding>, JournalError> {
+        if log.seals() > 0 {
+            return Ok(None);
+        }
+        let named = self.unsealed_entries().await?;
+        let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();
+        let streams = self.streams().await?;
+        let streams = streams.iter().filter(|stream| !named.contains(stream));
+        let streams = streams.count();
+        Ok((streams > 0).then(|| Finding::about("log", Flaw::NoSeal { streams })))
     }
 
     /// Proves that a request's records are sealed, as of the newest seal. Leaves out unsealed
@@ -164,161 +286,6 @@ impl Journal {
         let proof = ConsistencyProof::of(&log, keys, &checkpoint, old);
         Ok(proof.filter(|proof| proof.check(key).is_ok()))
     }
-
-    /// Verifies all seals up to the first bad one. `whole` says whether to verify the other objects
-    /// too, such as tiles.
-    async fn walk_log(
-        &self,
-        keys: &KeyChain,
-        kept: Option<&Checkpoint>,
-        whole: bool,
-    ) -> Result<Walk, JournalError> {
-        let mut walk = Walk {
-            log: VerifiedLog::default(),
-            findings: Vec::new(),
-            continues: false,
-            paths: BTreeSet::new(),
-        };
-        let [segments, checkpoints] = [
-            self.numbers("segments").await?,
-            self.numbers("checkpoints").await?,
-        ];
-        let end = segments
-            .last()
-            .max(checkpoints.last())
-            .copied()
-            .unwrap_or(0);
-        let begun = checkpoints.last().copied().unwrap_or(0) + 1;
-        let numbers = stream::iter(1..=end);
-        let mut reads = numbers
-            .map(|number| async move {
-                (
-                    number,
-                    self.segment(number).await,
-                    self.checkpoint(number).await,
-                )
-            })
-            .buffered(MAX_CONCURRENT);
-        while let Some((number, segment, note)) = reads.next().await {
-            let segment = match segment {
-                Ok(segment) => segment.ok_or_else(|| dropped("segments", number)),
-                Err(JournalError::Damaged { finding, .. }) => Err(*finding),
-                Err(error) => return Err(error),
-            };
-            let next = match (segment, note?) {
-                (Err(finding), _) => Err(finding),
-                // A segment is created before its checkpoint, so the newest segment may lack one.
-                // The next sealer completes the seal.
-                (Ok(segment), None) if number == begun && number == end => {
-                    walk.begun(&segment);
-                    break;
-                }
-                (Ok(_), None) => Err(dropped("checkpoints", number)),
-                (Ok(segment), Some(note)) => walk.take(&segment, &note, keys, kept),
-            };
-            match next {
-                Ok(objects) if whole => {
-                    let findings = self.check_objects(objects, &mut walk.paths).await?;
-                    walk.findings.extend(findings);
-                }
-                Ok(_) => {}
-                Err(finding) => {
-                    walk.findings.push(finding);
-                    break;
-                }
-            }
-        }
-        Ok(walk)
-    }
-
-    /// Returns the flaws of the objects that a segment determines. Adds the objects to `paths`, and
-    /// skips those that are there already.
-    async fn check_objects(
-        &self,
-        objects: Vec<Object>,
-        paths: &mut BTreeSet<String>,
-    ) -> Result<Vec<Finding>, JournalError> {
-        let fresh = objects
-            .into_iter()
-            .filter(|object| paths.insert(format!("log/{}", object.path)));
-        let fresh: Vec<Object> = fresh.collect();
-        let checks = fresh.iter().map(|object| async {
-            let fetched = self.fetch_one(&self.log_path(&object.path)).await?;
-            let path = format!("log/{}", object.path);
-            Ok::<_, JournalError>(match fetched {
-                Fetched::Bytes(bytes) if bytes == object.bytes => None,
-                Fetched::Absent => Some(Finding::about(path, Flaw::Dropped)),
-                Fetched::Bytes(_) | Fetched::TooLarge(_) => {
-                    let why = "its content differs from what its segment determines".to_owned();
-                    Some(Finding::about(path, Flaw::BrokenLog(why)))
-                }
-            })
-        });
-        let checked: Vec<_> = futures_util::future::try_join_all(checks).await?;
-        Ok(checked.into_iter().flatten().collect())
-    }
-
-    /// Returns a finding for each object below `log/` that does not belong there. `known` contains
-    /// the paths of the objects that may exist, including those of a seal in progress.
-    fn foreign_to_log(&self, listed: &[ObjectMeta], known: &BTreeSet<String>) -> Vec<Finding> {
-        let paths = listed.iter().map(|object| &object.location);
-        let strange = paths
-            .filter(|path| path.as_ref() != "log/checkpoint" && !known.contains(path.as_ref()));
-        strange
-            .map(|path| self.foreign(path, "no segment determines this file"))
-            .collect()
-    }
-}
-
-impl Walk {
-    /// Applies the next seal. Returns the objects that it determines, except its checkpoint.
-    fn take(
-        &mut self,
-        segment: &Segment,
-        note: &str,
-        keys: &KeyChain,
-        kept: Option<&Checkpoint>,
-    ) -> Result<Vec<Object>, Finding> {
-        let number = segment.number;
-        let pushed = self.log.push(segment, note, keys.of_seal(number));
-        let mut objects = pushed.map_err(|flaw| {
-            let signed = Checkpoint::open(note, keys.of_seal(number)).is_ok();
-            let folder = if signed { "segments" } else { "checkpoints" };
-            Finding::about(format!("log/{folder}/{}", numbered(number)), flaw)
-        })?;
-        if let (Some(kept), Some((newest, _))) = (kept, self.log.newest()) {
-            self.continues |= (newest.size, newest.root) == (kept.size, kept.root);
-        }
-        if segment.key_change.is_some() {
-            objects.push(Object {
-                path: format!("keys/{}", numbered(number)),
-                bytes: note.as_bytes().to_vec(),
-            });
-        }
-        for folder in ["segments", "checkpoints"] {
-            self.paths
-                .insert(format!("log/{folder}/{}", numbered(number)));
-        }
-        Ok(objects)
-    }
-
-    /// Adds the paths of the objects that the newest segment's sealer may have created already.
-    fn begun(&mut self, segment: &Segment) {
-        let path = format!("log/segments/{}", numbered(segment.number));
-        self.paths.insert(path);
-        let mut edge = self.log.edge().clone();
-        for object in edge.append(segment.entries(), &mut Vec::new()) {
-            self.paths.insert(format!("log/{}", object.path));
-        }
-        if segment.key_change.is_some() {
-            self.paths
-                .insert(format!("log/keys/{}", numbered(segment.number)));
-        }
-    }
-}
-
-fn dropped(folder: &str, number: u64) -> Finding {
-    Finding::about(format!("log/{folder}/{}", numbered(number)), Flaw::Dropped)
 }
 
 fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
@@ -331,16 +298,29 @@ fn unbelieved(why: &str) -> Problem {
     Problem::new("checkpoint", why, remedy)
 }
 
+/// Returns a finding for each seal of which there is a checkpoint in `witnesses` that the log does
+/// not contain.
+fn disagreements(witnesses: &[&Checkpoint], walk: &Walk) -> Vec<Finding> {
+    let all = witnesses.iter().zip(&walk.contains);
+    // The log may contain the seals after a bad one.
+    let read = |one: &Checkpoint| !walk.ended || one.number <= walk.log.seals();
+    let missing = all.filter(|(one, contained)| !**contained && read(one));
+    let mut findings: Vec<_> = missing
+        .map(|(one, _)| disagreement(one, &walk.log))
+        .collect();
+    findings.dedup_by(|a, b| a.path == b.path);
+    findings
+}
+
 fn disagreement(kept: &Checkpoint, log: &VerifiedLog) -> Finding {
-    let (at, size) = (kept.at, log.size());
-    let why = if kept.size > size {
+    let (at, number, seals) = (kept.at, kept.number, log.seals());
+    let why = if number > seals {
         format!(
-            "the checkpoint of {at} covers {} entries, but the log has only {size}: the newest seals were removed",
-            kept.size
+            "a checkpoint of {at} is that of seal {number}, but the log has only {seals}: the newest seals were removed"
         )
     } else {
         format!("the log does not continue the checkpoint of {at}: the log was rewritten")
     };
-    let path = format!("log/checkpoints/{}", numbered(kept.number));
+    let path = format!("log/checkpoints/{}", numbered(number));
     Finding::about(path, Flaw::BrokenLog(why))
 }

@@ -76,7 +76,7 @@ impl Journal {
         ))
     }
 
-    /// Deletes those of `entries` whose records are in the segment. If the newest sealed record of
+    /// Deletes those of `entries` whose records are in the segment, and returns whether there are any. If the newest sealed record of
     /// a stream does not end a turn, first writes an entry for the record after it, because later
     /// records of that turn get no entry of their own.
     ///
@@ -86,7 +86,7 @@ impl Journal {
         &self,
         entries: &[UnsealedEntry],
         segment: &Segment,
-    ) -> Result<(), JournalError> {
+    ) -> Result<bool, JournalError> {
         let newest: BTreeMap<StreamId, (u64, &[u8])> = segment
             .records
             .iter()
@@ -108,7 +108,8 @@ impl Journal {
             }
             done.extend(old);
         }
-        self.delete_entries(done).await
+        let any = !done.is_empty();
+        self.delete_entries(done).await.map(|()| any)
     }
 
     /// Returns the number of sealed records of each stream, according to the log's entry bundles.
@@ -173,9 +174,7 @@ impl Journal {
 /// Replaces the findings about missing entries below `unsealed` by one finding. This is for a
 /// journal without a seal: its first seal finds the records without these entries.
 pub(super) fn sum_up(findings: Vec<Finding>) -> Vec<Finding> {
-    let missing = |finding: &Finding| {
-        matches!(finding.flaw, Flaw::Unlisted(_)) && finding.path.starts_with("index/unsealed/")
-    };
+    let missing = |finding: &Finding| finding.flaw == Flaw::NotListedAsUnsealed;
     let (unnamed, mut others): (Vec<_>, Vec<_>) = findings.into_iter().partition(missing);
     if !unnamed.is_empty() {
         let streams = unnamed.len();

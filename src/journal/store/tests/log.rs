@@ -12,7 +12,10 @@ use crate::journal::record::StreamId;
 use crate::journal::store::index::unsealed::UnsealedEntry;
 
 mod keys;
+mod pending;
 mod proofs;
+mod removed;
+mod retired;
 mod sealing;
 
 fn signer(n: u8) -> NoteSigner {
@@ -105,8 +108,12 @@ async fn every_single_file_removed_is_found_and_named() {
             panic!("{shown}: {findings:?}")
         };
         if shown == "log/checkpoints/000002" {
-            assert_eq!(*flaw, "broken_log", "only the kept checkpoint shows that");
+            assert_eq!(*flaw, "broken_log", "only other checkpoints show that");
+            assert_eq!(found(&journal, None).await, findings, "log/checkpoint");
+            let newest = dir.path().join("log/checkpoint");
+            fs::copy(dir.path().join("log/checkpoints/000001"), &newest).unwrap();
             assert_eq!(found(&journal, None).await, []);
+            fs::write(newest, good).unwrap();
         } else {
             assert_eq!(named, shown);
             assert!(["missing", "dropped"].contains(flaw), "{flaw}");
@@ -201,18 +208,6 @@ async fn a_whole_stream_removed_or_exchanged_is_found() {
 async fn seals_of_another_key_are_not_believed_and_not_built_upon() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, kept) = sealed(dir.path()).await;
-    let report = journal
-        .verify_sealed(signer(8).verifier(), None)
-        .await
-        .unwrap();
-    assert_eq!(report.findings[0].path, "log/checkpoints/000001");
-    assert!(
-        report.findings[0]
-            .flaw
-            .to_string()
-            .contains("not signed by acme/journal+"),
-        "{report:?}"
-    );
     let error = journal
         .seal(&signer(8), at(300))
         .await

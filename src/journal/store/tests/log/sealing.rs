@@ -1,6 +1,7 @@
 //! Sealers of one journal: several at once, interrupted ones, and the rotation of the key.
 
 use super::*;
+use crate::journal::LogPart;
 
 #[tokio::test]
 async fn ten_sealers_at_once_seal_each_record_once() {
@@ -27,7 +28,10 @@ async fn a_seal_during_the_verification_is_no_finding() {
     let log = Arc::new(journal.verified_log(&key()).await.unwrap().0);
     finished(&journal, "third").await;
     journal.seal(&signer(7), at(200)).await.unwrap();
-    let report = journal.verify_against(Some(log), true).await.unwrap();
+    let report = journal
+        .verify_against(Some(log), LogPart::Whole)
+        .await
+        .unwrap();
     assert!(report.clean(), "{:?}", report.findings);
 }
 
@@ -167,11 +171,8 @@ async fn the_key_is_exchanged_and_each_key_leads_to_the_others() {
             assert!(proof.check(signer(trusted).verifier()).is_ok());
         }
     }
-    let stranger = journal
-        .verify_sealed(signer(6).verifier(), None)
-        .await
-        .unwrap();
-    assert_eq!(stranger.findings[0].path, "log/keys");
+    let stranger = signer(6).verifier().clone();
+    assert!(journal.verify_sealed(&stranger, None).await.is_err());
     // `rotate-key` was interrupted after it created the segment. Only the same command can complete
     // this seal.
     fs::remove_file(dir.path().join("log/checkpoints/000005")).unwrap();

@@ -1,0 +1,136 @@
+//! A segment that no checkpoint signs: a sealer has begun that seal, or somebody else has put the
+//! segment there. Decides whether a seal may sign it. Takes the segment and the end of the log
+//! before it; returns the flaw, or the segment. Writes nothing.
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+
+use super::super::chain::Finding;
+use super::super::log::{Entry, Segment, VerifiedLog, VerifierKey};
+use super::super::record::Flaw;
+use super::log::LogHead;
+use super::objects::{Fetched, MAX_CONCURRENT};
+use super::sealing::unfinished_rotation;
+use super::{Journal, JournalError};
+use crate::domain::Timestamp;
+
+impl Journal {
+    /// Returns the segment after `head`, if there is one.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] if no checkpoint signs the segment and a seal must not sign it
+    /// either, or if it cannot be read. Any other error is a failure of the store.
+    pub(super) async fn segment_after(
+        &self,
+        head: &LogHead,
+    ) -> Result<Option<Segment>, JournalError> {
+        let Some(segment) = self.segment(head.number + 1).await? else {
+            return Ok(None);
+        };
+        let key = head.keys.of_seal(segment.number);
+        if self.checkpoint(segment.number).await?.is_none()
+            && let Some(finding) = self.unsigned(&segment, head.edge.size(), key, None).await?
+        {
+            return Err(self.damaged(finding));
+        }
+        Ok(Some(segment))
+    }
+
+    /// Makes the checks with which the next seal begins, and changes nothing. Returns when the
+    /// newest seal began; `None` without a seal.
+    ///
+    /// # Errors
+    /// `key` does not sign the next seal, a rotation of the key was interrupted, an object that the
+    /// next seal needs is missing or wrong, or the store failed.
+    pub async fn check_sealing(
+        &self,
+        key: &VerifierKey,
+    ) -> Result<Option<Timestamp>, JournalError> {
+        let head = self.log_head(key).await?;
+        let next = self.segment_after(&head).await?;
+        if let Some(change) = next.as_ref().and_then(|next| next.key_change.as_ref())
+            && self.checkpoint(head.number + 1).await?.is_none()
+        {
+            return Err(unfinished_rotation(change).into());
+        }
+        if head.number == 0 && self.has_segment(2).await? {
+            return Err(self.damaged(wrong_newest()));
+        }
+        Ok(head.newest.map(|(checkpoint, _)| checkpoint.at))
+    }
+
+    /// Returns the flaw of a segment that no checkpoint signs: it does not follow the `size`
+    /// entries before it, or replaces a key other than `key`, or has a record that differs from the
+    /// one below `requests/`, from which its sealer took it. `log` contains the seals before it, if
+    /// they were verified; the segment must not contradict them.
+    pub(super) async fn unsigned(
+        &self,
+        segment: &Segment,
+        size: u64,
+        key: &VerifierKey,
+        log: Option<&VerifiedLog>,
+    ) -> Result<Option<Finding>, JournalError> {
+        let change = segment.key_change.as_ref();
+        let why = if segment.start != size {
+            let start = segment.start;
+            format!("it begins after {start} entries, but the log has {size}")
+        } else if change.is_some_and(|change| change.old != *key) {
+            "it replaces a key that does not sign the log".to_owned()
+        } else if let Some(entry) = log.and_then(|log| log.contradicted(segment)) {
+            let Entry { stream, seq, .. } = entry;
+            format!("an earlier seal has record {seq} of stream {stream} with other bytes")
+        } else if let Some(entry) = self.unrecorded(segment, log).await? {
+            let path = self.record_path(entry.stream, entry.seq);
+            format!("{path} is missing or differs from the record in it")
+        } else {
+            return Ok(None);
+        };
+        // The seal may have been completed meanwhile, and its requests retired.
+        if self.checkpoint(segment.number).await?.is_some() {
+            return Ok(None);
+        }
+        let path = self.segment_path(segment.number);
+        Ok(Some(Finding::about(path, Flaw::Unsigned(why))))
+    }
+
+    /// Returns an entry of the segment whose record is not below `requests/` as it is in the
+    /// segment. Skips records that `log` has.
+    async fn unrecorded(
+        &self,
+        segment: &Segment,
+        log: Option<&VerifiedLog>,
+    ) -> Result<Option<Entry>, JournalError> {
+        let sealed = |entry: &Entry| log.is_some_and(|log| log.hash_of(entry).is_some());
+        let records = segment.records.iter().filter(|(entry, _)| !sealed(entry));
+        let records: Vec<(Entry, Bytes)> = records.cloned().collect();
+        let mut checks = stream::iter(records)
+            .map(|(entry, file)| async move {
+                let path = self.record_path(entry.stream, entry.seq);
+                let same = match self.fetch_one(&path).await? {
+                    Fetched::Bytes(bytes) => bytes == file,
+                    Fetched::Absent => self.has_retired(&entry, segment.number).await?,
+                    Fetched::TooLarge(_) => false,
+                };
+                Ok::<_, JournalError>((!same).then_some(entry))
+            })
+            .buffered(MAX_CONCURRENT);
+        while let Some(check) = checks.next().await {
+            if let Some(entry) = check? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the record was removed from `requests/` because segment `number` has it.
+    async fn has_retired(&self, entry: &Entry, number: u64) -> Result<bool, JournalError> {
+        let retired = self.retired(entry.stream).await?;
+        Ok(retired.is_some_and(|retired| retired.has(entry.seq, number)))
+    }
+}
+
+/// The finding for a `log/checkpoint` that is missing, or that no key of the log has signed.
+pub(super) fn wrong_newest() -> Finding {
+    let why = "it must be a copy of the newest checkpoint; `sharehook audit seal` writes it again";
+    Finding::about("log/checkpoint", Flaw::BrokenLog(why.to_owned()))
+}

@@ -1,0 +1,233 @@
+//! Seals that were removed, files that are in the wrong place, and keys that are not the journal's.
+
+use super::*;
+use crate::journal::{Flaw, LogPart};
+
+/// The findings of `verify_sealed` and of `verify_segments`, which must be the same.
+async fn both(journal: &Journal, kept: Option<&str>) -> Vec<(String, &'static str)> {
+    let found = found(journal, kept).await;
+    let segments = journal.verify_segments(&key(), kept).await.unwrap();
+    let segments = segments.findings.into_iter();
+    let segments: Vec<_> = segments
+        .map(|finding| (finding.path, finding.flaw.name()))
+        .collect();
+    assert_eq!(found, segments);
+    found
+}
+
+fn one(path: &str, flaw: &'static str) -> Vec<(String, &'static str)> {
+    vec![(path.to_owned(), flaw)]
+}
+
+/// A seal that introduces a key has the size and the root of the seal before it.
+#[tokio::test]
+async fn a_removed_key_change_contradicts_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, second) = sealed(dir.path()).await;
+    let (old, new) = (signer(7), signer(8));
+    let kept = journal.rotate_key(&old, &new, at(300)).await.unwrap();
+    assert_eq!(both(&journal, Some(&kept)).await, []);
+    let proof = journal.prove_consistency(&key(), &second).await.unwrap();
+    let mut proof = serde_json::to_value(proof.unwrap()).unwrap();
+    let check = |proof: &serde_json::Value| {
+        let read = ConsistencyProof::read(&proof.to_string()).unwrap();
+        read.check(&key())
+    };
+    assert!(check(&proof).is_ok());
+    (proof["old"], proof["new"]) = (proof["new"].clone(), proof["old"].clone());
+    assert_eq!(check(&proof).unwrap_err(), ProofFlaw::Removed);
+
+    let log = dir.path().join("log");
+    for gone in ["segments/000003", "checkpoints/000003", "keys/000003"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    fs::copy(log.join("checkpoints/000002"), log.join("checkpoint")).unwrap();
+    for id in ["fourth", "fifth"] {
+        let expected = one("log/checkpoints/000003", "broken_log");
+        assert_eq!(both(&journal, Some(&kept)).await, expected);
+        assert_eq!(both(&journal, None).await, [], "nothing else shows it");
+        let proof = journal.prove_consistency(&key(), &kept).await.unwrap();
+        assert_eq!(proof, None);
+        // The old key, which somebody else may have, seals on.
+        finished(&journal, id).await;
+        journal.seal(&old, at(400)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn log_checkpoint_shows_that_newer_seals_were_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let log = dir.path().join("log");
+    for gone in [
+        "segments/000002",
+        "tile/0/000.p/10",
+        "tile/entries/000.p/10",
+    ] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    fs::remove_file(log.join("checkpoints/000002")).unwrap();
+    let expected = one("log/checkpoints/000002", "broken_log");
+    assert_eq!(both(&journal, None).await, expected);
+    // No finding about the index advises to write the entries that would hide the removal.
+    let report = journal.verify_sealed(&key(), None).await.unwrap();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    assert_eq!(report.log_part, LogPart::FirstSeals);
+    fs::copy(log.join("checkpoints/000001"), log.join("checkpoint")).unwrap();
+    let report = journal.verify_sealed(&key(), None).await.unwrap();
+    let flaws: Vec<_> = report.findings.iter().map(|found| &found.flaw).collect();
+    assert_eq!(flaws, [&Flaw::NotListedAsUnsealed]);
+    assert!(
+        flaws[0]
+            .remedy()
+            .starts_with("first verify with a checkpoint")
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_log_checkpoint_is_found_and_the_next_seal_writes_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, kept) = sealed(dir.path()).await;
+    let path = dir.path().join("log/checkpoint");
+    let foreign = signer(9).sign(&format!("{}\n", kept.rsplit_once("\n\n").unwrap().0));
+    let long = "x".repeat(1 << 23);
+    for wrong in [
+        "",
+        "evil",
+        &kept.replace("seal 2", "seal 3"),
+        &foreign,
+        &long,
+    ] {
+        fs::write(&path, wrong).unwrap();
+        assert_eq!(
+            both(&journal, None).await,
+            one("log/checkpoint", "broken_log")
+        );
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(
+        both(&journal, None).await,
+        one("log/checkpoint", "broken_log")
+    );
+    assert!(journal.check_sealing(&key()).await.is_err());
+    fs::create_dir(&path).unwrap();
+    assert_eq!(
+        both(&journal, None).await,
+        one("log/checkpoint", "broken_log")
+    );
+    fs::remove_dir(&path).unwrap();
+    journal.seal(&signer(7), at(300)).await.unwrap();
+    assert_eq!(both(&journal, None).await, []);
+    // A sealer that died last leaves the checkpoint before the newest one.
+    fs::copy(dir.path().join("log/checkpoints/000001"), &path).unwrap();
+    assert_eq!(both(&journal, None).await, []);
+    assert_eq!(journal.check_sealing(&key()).await.unwrap(), Some(at(100)));
+}
+
+#[tokio::test]
+async fn a_copy_under_another_number_is_named_and_no_seal_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let log = dir.path().join("log");
+    for (folder, number) in [
+        ("segments", "999999"),
+        ("checkpoints", "999999"),
+        ("checkpoints", "18446744073709551615"),
+        ("checkpoints", "000003"),
+    ] {
+        let path = log.join(folder).join(number);
+        fs::copy(log.join(folder).join("000002"), &path).unwrap();
+        let expected = one(&format!("log/{folder}/{number}"), "foreign");
+        assert_eq!(both(&journal, None).await, expected);
+        assert_eq!(journal.newest_seal().await.unwrap(), 2);
+        fs::remove_file(&path).unwrap();
+    }
+    let both_of = ["000001", "000002"].map(|name| log.join("checkpoints").join(name));
+    let [first, second] = both_of.each_ref().map(|path| fs::read(path).unwrap());
+    fs::write(&both_of[0], second).unwrap();
+    fs::write(&both_of[1], first).unwrap();
+    assert_eq!(
+        both(&journal, None).await,
+        one("log/checkpoints/000001", "broken_log")
+    );
+}
+
+#[tokio::test]
+async fn a_bad_segment_makes_no_file_of_a_later_seal_look_altered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let (log, _) = journal.verified_log(&key()).await.unwrap();
+    for id in ["first", "third"] {
+        let stream = StreamId::of(&identity(id));
+        journal.retire(stream, &log, false).await.unwrap();
+    }
+    let path = dir.path().join("log/segments/000002");
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, [good.as_slice(), b"x"].concat()).unwrap();
+    assert_eq!(
+        both(&journal, None).await,
+        one("log/segments/000002", "broken_log")
+    );
+    fs::write(&path, good).unwrap();
+    let path = dir.path().join("log/checkpoints/000002");
+    fs::write(&path, "x".repeat(1 << 23)).unwrap();
+    assert_eq!(
+        both(&journal, None).await,
+        one("log/checkpoints/000002", "too_large")
+    );
+}
+
+#[tokio::test]
+async fn a_bad_note_of_a_key_is_named_and_the_rest_is_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let log = dir.path().join("log");
+    fs::create_dir(log.join("keys")).unwrap();
+    for text in ["hi\n", &"x".repeat(1 << 23)] {
+        fs::write(log.join("keys/000003"), text).unwrap();
+        let report = journal.verify_sealed(&key(), None).await.unwrap();
+        let paths: Vec<_> = report.findings.iter().map(|found| &found.path).collect();
+        assert_eq!(paths, ["log/keys/000003"]);
+        assert_eq!((report.records, report.seals), (10, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_journal_is_no_finding_about_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, kept) = sealed(dir.path()).await;
+    let other = signer(9).verifier().clone();
+    let refused = async || {
+        let errors = [
+            journal.verify_sealed(&other, None).await.unwrap_err(),
+            journal
+                .verify_segments(&other, Some(&kept))
+                .await
+                .unwrap_err(),
+            journal.verified_log(&other).await.unwrap_err(),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(text.contains("key: is not a key of this journal"), "{text}");
+            assert!(text.contains("acme/journal+"), "{text}");
+        }
+    };
+    refused().await;
+    journal
+        .rotate_key(&signer(7), &signer(8), at(300))
+        .await
+        .unwrap();
+    refused().await;
+}
+
+/// Nothing shows that a journal was never sealed if its index lists no record as unsealed.
+#[tokio::test]
+async fn segments_that_are_all_gone_are_a_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(dir.path()).await;
+    let report = journal.verify_segments(&key(), None).await.unwrap();
+    assert!(report.clean(), "{report:?}");
+    journal.seal(&signer(7), at(100)).await.unwrap();
+    fs::remove_dir_all(dir.path().join("log")).unwrap();
+    assert_eq!(both(&journal, None).await, one("log", "no_seal"));
+}
