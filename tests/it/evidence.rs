@@ -259,6 +259,49 @@ fn a_removed_log_is_found_without_a_kept_checkpoint() {
 }
 
 #[test]
+fn a_wrong_folder_is_no_whole_journal() {
+    let site = Site::new();
+    site.out(&["audit", "seal"]);
+    let key = site.out(&["audit", "key"]).trim().to_owned();
+    for (place, code) in [
+        ("file:.", 64),
+        ("file:journal/log", 64),
+        ("file:journal/requests", 64),
+        ("file:jornal", 1),
+        ("file:journal", 0),
+    ] {
+        let args = ["audit", "verify", "--journal", place, "--key", &key];
+        let shown = site.refused(code, &args);
+        assert_eq!(shown.contains("is whole"), code == 0, "{place}: {shown}");
+    }
+    fs::remove_dir_all(site.path().join("journal/log")).unwrap();
+    let shown = site.refused(1, &["audit", "verify", "--sealed", "--key", &key]);
+    assert!(shown.contains("no seal exists"), "{shown}");
+}
+
+/// A checkpoint is kept for years in whatever form it was saved.
+#[test]
+fn a_kept_checkpoint_may_have_other_line_ends() {
+    let site = Site::new();
+    let kept = site.out(&["audit", "seal"]);
+    let file = site.path().join("kept.txt");
+    let file = file.to_str().unwrap();
+    for text in [
+        format!("{kept}\n"),
+        kept.trim_end().to_owned(),
+        kept.replace('\n', "\r\n"),
+        serde_json::to_string(&kept).unwrap(),
+    ] {
+        fs::write(file, &text).unwrap();
+        site.out(&["audit", "verify", "--checkpoint", file]);
+        let proof = site.out(&["audit", "prove", "--since", file]);
+        fs::write(site.path().join("proof.json"), proof).unwrap();
+        let key = site.out(&["audit", "key"]);
+        site.out(&["audit", "check-proof", "proof.json", "--key", key.trim()]);
+    }
+}
+
+#[test]
 fn the_key_is_made_once_by_processes_that_start_at_once() {
     let site = Site::empty("");
     site.ask("first");

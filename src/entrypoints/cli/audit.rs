@@ -7,10 +7,10 @@ use crate::app::{SealKeyRotation, fetch_secret, rotate_seal_key, seal_journal, s
 use crate::clock;
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
-use crate::journal::Report;
+use crate::journal::{LogPart, Report};
 
 use super::audit_args::{Audit, AuditVerifyOptions};
-use super::audit_input::{opened, opened_to_read, text_of, verifier};
+use super::audit_input::{checkpoint_of, opened, opened_to_read, verifier};
 use super::reading::ReadJournal;
 use super::terminal::{counting, during};
 use super::{Context, Failure, audit_export, audit_proof, audit_retire};
@@ -30,8 +30,10 @@ pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure>
 
 async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit, Failure> {
     let read = ReadJournal::open(context, &options.place)?;
-    if let Some(why) = read.why_empty() {
-        errln!("{why}");
+    match read.why_empty() {
+        // A key is that of an existing journal, so the place is wrong.
+        Some(why) if options.key.is_some() => return Err(Failure::Failed(why)),
+        why => why.iter().for_each(|why| errln!("{why}")),
     }
     let (report, sealed) = verified(&read, options).await?;
     Ok(shown(context, &report, sealed, options))
@@ -43,7 +45,11 @@ async fn verified(
     options: &AuditVerifyOptions,
 ) -> Result<(Report, bool), Failure> {
     let key = verifier(&options.key, read)?;
-    let kept = options.checkpoint.as_deref().map(text_of).transpose()?;
+    let kept = options
+        .checkpoint
+        .as_deref()
+        .map(checkpoint_of)
+        .transpose()?;
     let journal = &read.journal;
     let Some(key) = key else {
         if options.sealed || kept.is_some() || journal.has_seals().await? {
@@ -116,6 +122,12 @@ fn shown(context: &Context, report: &Report, sealed: bool, options: &AuditVerify
         }
         let all = report.left_off.saturating_add(report.findings.len() as u64);
         outln!("findings: {all}; intact records: {}", report.records);
+        if report.log_part == LogPart::FirstSeals {
+            outln!(
+                "(compared with the log only up to seal {}: restore the log and verify again)",
+                report.seals
+            );
+        }
     }
     Exit::done_if(whole)
 }

@@ -38,6 +38,13 @@ pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     text_at_most(path, MAX_BYTES).map_err(Failure::file(path, "read"))
 }
 
+/// Reads a signed checkpoint. `jq -r` and editors change the line ends, and a log has it as one line
+/// with `\n` in it.
+pub(super) fn checkpoint_of(path: &Path) -> Result<String, Failure> {
+    let text = text_of(path)?.replace("\r\n", "\n").replace("\\n", "\n");
+    Ok(format!("{}\n", text.trim_matches('"').trim_end()))
+}
+
 /// Returns the public key that checks the seals of a journal. This is `given`, or else the public
 /// key of the configured private key. Returns `None` if there is neither.
 pub(super) fn verifier(

@@ -13,7 +13,7 @@ use crate::journal::log::{Checkpoint, ConsistencyProof, Proof, ProofFlaw, Verifi
 use crate::journal::{Event, History, State, StreamId};
 
 use super::audit_args::AuditProveOptions;
-use super::audit_input::{text_of, verifier};
+use super::audit_input::{checkpoint_of, text_of, verifier};
 use super::reading::{ReadJournal, only, warned};
 use super::terminal::during;
 use super::terminal::text::wrapped;
@@ -47,6 +47,11 @@ async fn request(
     };
     let proof = during("reading the log", read.journal.prove(key, stream)).await?;
     let Some(proof) = proof else {
+        if read.journal.files(stream).await?.is_empty() {
+            return Err(Failure::Failed(format!(
+                "the journal has no stream {stream}"
+            )));
+        }
         return Err(Failure::failed(
             "no seal covers that request as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
         ));
@@ -61,7 +66,7 @@ async fn consistency(
     key: &VerifierKey,
     old: &Path,
 ) -> Result<Exit, Failure> {
-    let old = text_of(old)?;
+    let old = checkpoint_of(old)?;
     let proof = read.journal.prove_consistency(key, &old).await?;
     let Some(proof) = proof else {
         return Err(Failure::failed(

@@ -1,6 +1,8 @@
 //! Opens the journal for a command that only reads: the configured journal, or the one that the
 //! command line names. Needs no secret of a sender, and creates nothing.
 
+use std::path::Path;
+
 use crate::app::{JournalReader, Listed, journal_to_read};
 use crate::clock;
 use crate::config::Config;
@@ -43,6 +45,9 @@ impl ReadJournal {
         // `journal_to_read` fails if it cannot find out whether the directory exists. So if
         // `exists` returns false below, the directory is really missing.
         let journal = journal_to_read(&location, index.as_ref(), &context.vars)?;
+        if let (None, JournalLocation::Directory(directory)) = (&config, &location) {
+            require_journal(directory)?;
+        }
         let missing =
             matches!(&location, JournalLocation::Directory(directory) if !directory.exists());
         Ok(Self {
@@ -92,6 +97,23 @@ impl ReadJournal {
             _ => None,
         }
     }
+}
+
+/// Refuses a directory with other content than a journal's: the path on the command line is wrong.
+fn require_journal(directory: &Path) -> Result<(), Failure> {
+    let has = |inner: &str| directory.join(inner).exists();
+    let filled = std::fs::read_dir(directory).is_ok_and(|mut names| names.next().is_some());
+    // `log` alone is a name that other folders have too.
+    let of_journal = ["requests", "index", "workers", "probe", "log/segments"];
+    if !filled || of_journal.into_iter().any(has) {
+        return Ok(());
+    }
+    let problem = format!("{} is not a journal", directory.display());
+    let remedy = "name the folder that contains requests/ and log/";
+    Err(Failure::option(
+        "--journal",
+        &Problem::new("journal", problem, remedy),
+    ))
 }
 
 fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {
