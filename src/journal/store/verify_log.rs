@@ -77,7 +77,7 @@ impl Journal {
             Vec::new()
         };
         let witnesses: Vec<&Checkpoint> = kept.iter().chain(&signed).collect();
-        let mut walk = self.walk_log(keys.chain, &witnesses, whole).await?;
+        let mut walk = Box::pin(self.walk_log(keys.chain, &witnesses, whole)).await?;
         let mut findings = std::mem::take(&mut walk.findings);
         if let Some(flaw) = keys.flaw {
             // Without its keys, the log has checkpoints that no known key has signed.
@@ -134,7 +134,7 @@ impl Journal {
         if let Some(finding) = flaw {
             return Err(self.damaged(finding));
         }
-        let walk = self.walk_log(chain, &[], false).await?;
+        let walk = Box::pin(self.walk_log(chain, &[], false)).await?;
         match walk.findings.into_iter().next() {
             Some(finding) => Err(self.damaged(finding)),
             None => Ok((walk.log, notes)),
