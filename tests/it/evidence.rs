@@ -452,6 +452,11 @@ fn a_proof_is_checked_without_journal_and_configuration() {
         site.refused(1, &["audit", "prove", "one"])
             .contains("no seal covers that request")
     );
+    let none = "0".repeat(32);
+    assert!(
+        site.refused(1, &["audit", "prove", &none])
+            .contains("the journal has no stream")
+    );
     site.out(&["audit", "seal"]);
     let key = site.out(&["audit", "key"]).trim().to_owned();
     let proof = site.path().join("proof.json");
@@ -609,6 +614,10 @@ fn an_export_holds_every_record_in_each_form_and_says_what_it_could_not_read() {
         )
         .contains("RFC 3339")
     );
+    let (since, until) = ("2030-01-01T00:00:00Z", "2020-01-01T00:00:00Z");
+    let mut args = vec!["audit", "export", "--format", "jsonl"];
+    args.extend(["--since", since, "--until", until]);
+    assert!(site.refused(64, &args).contains("--until must be later"));
     assert!(
         site.refused(64, &["audit", "export", "--format", "xml"])
             .contains("ocsf")

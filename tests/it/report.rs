@@ -57,6 +57,9 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         said.contains("active grants: 3 (overdue: 0), unfinished requests: 0, denied: 1"),
         "{said}"
     );
+    let said: Vec<&str> = said.split_whitespace().collect();
+    assert!(said.join(" ").contains("the seals were not verified"));
+    assert!(!page.contains("Every record is whole"));
     for part in [
         "so its seals were not verified",
         "<h2 id=\"grants-title\">Active grants <span class=\"count\">3</span></h2>",

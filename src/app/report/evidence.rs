@@ -85,6 +85,9 @@ impl Evidence {
     fn records_note(&self, texts: Texts) -> Note {
         let (records, streams) = (self.found.records, self.found.streams);
         match (self.findings(), self.depth, self.seals) {
+            (0, Depth::Whole, Seals::NoKey) => {
+                Note::new(Tone::Open, texts.records_linked(records, streams))
+            }
             (0, Depth::Whole, _) => Note::new(Tone::Good, texts.records_whole(records, streams)),
             (0, Depth::Seals, Seals::Verified) => {
                 let note = Note::new(Tone::Good, texts.records_signed(records, streams));

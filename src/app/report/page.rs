@@ -12,7 +12,7 @@ use crate::journal::log::VerifierKey;
 use crate::journal::{JournalError, Standing};
 
 use super::super::reader::{JournalReader, Overview};
-use super::evidence::{Depth, Evidence};
+use super::evidence::{Depth, Evidence, Seals};
 use super::table::{Note, Part, Table, Text, Tone};
 use super::texts::Texts;
 use super::{attention, sections};
@@ -33,6 +33,8 @@ pub struct Report {
     unreadable: Vec<String>,
     records: u64,
     findings: u64,
+    /// Whether the journal has seals that were not verified.
+    unverified: bool,
     attention: Vec<Note>,
     tables: Vec<Table>,
     evidence: Vec<Note>,
@@ -106,6 +108,7 @@ impl Report {
             unreadable: overview.flaws.clone(),
             records: evidence.found.records,
             findings: evidence.findings(),
+            unverified: evidence.seals == Seals::NoKey,
             attention: attention::notes(texts, overview, evidence, now),
             tables,
             evidence: evidence.notes(texts),
@@ -139,8 +142,13 @@ impl Report {
 
     /// Summarises the page in one line.
     pub fn summary(&self) -> String {
+        let seals = if self.unverified {
+            "; the seals were not verified: give --key"
+        } else {
+            ""
+        };
         format!(
-            "active grants: {} (overdue: {}), unfinished requests: {}, denied: {}; records: {}, findings: {}",
+            "active grants: {} (overdue: {}), unfinished requests: {}, denied: {}; records: {}, findings: {}{seals}",
             self.grants, self.overdue, self.unfinished, self.denied, self.records, self.findings
         )
     }
@@ -187,7 +195,6 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::Seals;
     use super::*;
     use crate::app::{GrantEntry, NotificationEntry, NotificationStatus};
     use crate::domain::NoticeKind;

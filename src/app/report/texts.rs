@@ -194,6 +194,8 @@ sentences! {
     EVIDENCE_SENTENCES:
     records_whole(records, streams): "Records: {records}, requests: {streams}. Every record is whole and in its place."
         | "{streams} 个请求的 {records} 条记录：每条都完整，位置正确。";
+    records_linked(records, streams): "Records: {records}, requests: {streams}. Each follows the one before it; the seals were not verified."
+        | "{streams} 个请求的 {records} 条记录：每条都与前一条相连；封签尚未校验。";
     records_signed(records, streams): "Sealed records: {records}, requests: {streams}. Each record is as it was sealed."
         | "{streams} 个请求的 {records} 条已封签记录：每条都与封签时一致。";
     found(count, records): "Findings: {count}; intact records: {records}." | "{count} 处问题；{records} 条记录完好。";

@@ -27,6 +27,11 @@ enum Stopped {
 
 pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Result<Exit, Failure> {
     let read = ReadJournal::open(context, &options.place)?;
+    if let (Some(since), Some(until)) = (options.since, options.until)
+        && until <= since
+    {
+        return Err(Failure::usage("--until must be later than --since"));
+    }
     let mut exit = Exit::Done;
     match export(&read, options, &mut exit).await {
         Ok(()) => {}

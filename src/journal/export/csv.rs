@@ -96,11 +96,9 @@ fn call(call: &CallNote) -> String {
 /// formula (<https://owasp.org/www-community/attacks/CSV_Injection>).
 pub(super) fn quoted(cell: &str) -> String {
     let cell = visible(cell, &['\n', '\r', '\t']);
-    let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        "'"
-    } else {
-        ""
-    };
+    // Some spreadsheets also take the full-width forms of these characters.
+    let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+    let guard = if cell.starts_with(formula) { "'" } else { "" };
     if cell.contains(['"', ',', '\n', '\r', ';', '\t']) || cell.starts_with(' ') {
         format!("\"{guard}{}\"", cell.replace('"', "\"\""))
     } else {

@@ -69,6 +69,10 @@ fn a_cell_never_becomes_a_formula_and_never_breaks_its_row() {
         "\t=1",
         "\r=1",
         "\n=1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠SUM(A1)",
         "=cmd|'/c calc'!A1",
         "=\"a\",\"b\"",
     ] {
