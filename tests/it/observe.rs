@@ -100,6 +100,10 @@ async fn the_logs_level_comes_from_rust_log_first() {
         (None, Some("INFO"), true),
         (None, Some("OFF"), false),
         (Some("off"), None, false),
+        (Some(""), None, true),
+        (Some(""), Some("OFF"), false),
+        (Some("WARNING"), None, true),
+        (Some("verbose"), None, true),
     ] {
         let mut command = site.command();
         for (name, level) in [("RUST_LOG", rust), ("AWS_LAMBDA_LOG_LEVEL", lambda)] {

@@ -2,18 +2,14 @@
 //! environment variables. Invalid variables of OpenTelemetry only disable the export.
 
 use crate::config::Vars;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogSettings};
 
 /// Installs the log and the export. `quiet` is the log level that applies if no variable sets one.
 pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) {
-    let format = LogFormat::chosen(|name| vars.get(name), on_host);
-    let filter = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]
-        .iter()
-        .find_map(|name| vars.get(*name));
-    let filter = Some(filter.map_or(quiet, String::as_str));
+    let settings = LogSettings::of(|name| vars.get(name), on_host, quiet);
     #[cfg(feature = "otlp")]
     let configured = configure(vars);
-    telemetry::init(format, filter);
+    telemetry::init(settings);
     #[cfg(feature = "otlp")]
     if let Err(problems) = configured {
         tracing::error!(%problems, "traces and metrics are not exported");
