@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use sharehook::app::{Ending, NotificationStatus, Reply, retire};
 use sharehook_sandbox::InboxAnswer;
 
+use crate::hosts_http::notifying;
 use crate::notify::{world, world_at};
 use crate::support::history::signer;
-use crate::support::process::{Finish as _, program};
+use crate::support::process::{Finish as _, program, run};
 use crate::support::store::Break;
 use crate::support::{
     ACCOUNTS, BLUEPRINT, Place, REGION, STRANGER, World, deadline, invocation, request,
@@ -344,4 +345,44 @@ async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
     }
     assert!(world.sweep().await.failures.is_empty());
     world.verify().await.unwrap();
+}
+
+/// A timer beside a server runs this command.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_scheduled_command_records_and_notifies_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    let inbox = format!("{}/inbox", world.cloud.url());
+    notifying(world.folder.path(), &inbox);
+    world
+        .deliver(&request("CHG1", json!({"accounts": [ACCOUNTS[0]]})))
+        .await;
+    share_by_hand(&world, ACCOUNTS[1]);
+    let code = |args: &[&str]| run(world.folder.path(), args).status.code();
+    assert_eq!(code(&["drift"]), Some(1));
+    assert!(world.cloud.letters().is_empty(), "the command only prints");
+    for _ in 0..2 {
+        assert_eq!(code(&["drift", "--scheduled"]), Some(1));
+    }
+    let accepted = accepted(&world);
+    let [event] = accepted.values().flatten().collect::<Vec<_>>()[..] else {
+        panic!("{accepted:?}")
+    };
+    assert_eq!(event["type"], "sharehook.drift.found");
+    assert_eq!(code(&["drift", "--scheduled", "--adopt"]), Some(64));
+}
+
+/// The server's labels in the manifest must select no pod of the job.
+#[test]
+fn the_service_does_not_select_the_pods_of_the_drift_job() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/kubernetes/sharehook.yaml"
+    );
+    let text = std::fs::read_to_string(file).unwrap();
+    let (_, job) = text.split_once("kind: CronJob").unwrap();
+    assert!(job.contains("{ app.kubernetes.io/name: sharehook-drift }"));
+    assert!(!job.contains("{ app.kubernetes.io/name: sharehook }"));
+    assert!(job.contains("args: [drift, --scheduled]"));
 }

@@ -261,6 +261,9 @@ pub(crate) struct DriftOptions {
     /// The region of every --image
     #[arg(long, value_name = "R", value_parser = read::<Region>)]
     pub(crate) region: Option<Region>,
+    /// Record and notify the differences, as a schedule of a function does
+    #[arg(long, conflicts_with_all = ["images", "revoke_unknown", "adopt"])]
+    pub(crate) scheduled: bool,
     /// Cancel shares that no request names, if the policies allow it
     #[arg(long, requires = "requester", conflicts_with = "adopt")]
     pub(crate) revoke_unknown: bool,

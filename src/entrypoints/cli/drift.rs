@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     let context = &context.calling(&options.cloud).await?;
     // Each cancel or adoption is a request, and requests need the whole configuration.
     let requests = options.revoke_unknown || options.adopt;
-    let app = match requests {
+    let app = match requests || options.scheduled {
         true => context.start().await?,
         false => context.start_to_read()?,
     };
@@ -32,7 +32,12 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     }
     let also = images_to_add(&options, &app.config().rules())?;
     let deadline = Deadline::after(BUDGET);
-    let comparing = Box::pin(app.drift(&also, deadline));
+    let comparing = Box::pin(async {
+        match options.scheduled {
+            true => app.drift_task(deadline).await,
+            false => app.drift(&also, deadline).await,
+        }
+    });
     let what = "comparing the cloud with the journal";
     let mut report = counting(what, app.work_done(), comparing).await?;
     for flaw in &report.flaws {
@@ -55,8 +60,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
             let adopts = app.adopt(&mut report, &adoption, deadline);
             asked = adopts.await;
         }
-        app.notify_before_answer(deadline).await;
     }
+    app.notify_before_answer(deadline).await;
     let agrees = report.agrees();
     if context.json {
         out(json!(report));
