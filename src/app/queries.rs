@@ -78,8 +78,7 @@ impl App {
             }
             Ok(looked.is_ok())
         };
-        let now = tokio::time::Instant::now();
-        let ready = self.readiness.or_make(now, PROBE_INTERVAL, look).await;
+        let ready = self.readiness.or_make(PROBE_INTERVAL, look).await;
         ready.unwrap_or(false)
     }
 

@@ -300,6 +300,9 @@ fn queries_name_existing_metrics_and_labels() {
         .filter_map(|line| line.trim().strip_prefix("expr: "));
     let queries: Vec<String> = shown.chain(alerted.map(str::to_owned)).collect();
 
+    let never_swept = "absent(sharehook_sweep_timestamp_seconds)";
+    assert!(queries.iter().any(|query| query == never_swept));
+
     let metric = regex::Regex::new(r#"\b(sharehook_\w+)(?:\{([^}]*)\})?"#).unwrap();
     let matcher = regex::Regex::new(r#"(\w+)(?:=|!=|=~|!~)""#).unwrap();
     let grouping = regex::Regex::new(r"by \(([^)]*)\)").unwrap();

@@ -38,6 +38,39 @@ async fn gauge(world: &World) -> String {
     line.unwrap().to_owned()
 }
 
+/// Prometheus drops a reading that takes ten seconds, with all counters.
+#[tokio::test]
+async fn metrics_do_not_wait_for_a_journal_that_does_not_answer() {
+    let world = World::new().await;
+    shared_for_an_hour(&world).await;
+    world.fuse.stall_read("requests/".to_owned());
+    let app = world.another();
+    for _ in 0..2 {
+        let reading = tokio::time::timeout(Duration::from_secs(5), app.metrics());
+        let text = reading.await.unwrap();
+        assert!(text.contains("\nsharehook_build_info{"), "{text}");
+        assert!(!text.contains("\nsharehook_grants_overdue "), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_does_not_read_overdue_requests_again_at_once() {
+    let world = World::new().await;
+    shared_for_an_hour(&world).await;
+    let app = world.another();
+    let count = async || {
+        let before = world.fuse.reads();
+        let text = app.metrics().await;
+        assert!(text.contains("\nsharehook_grants_overdue 3\n"), "{text}");
+        world.fuse.reads() - before
+    };
+    let first = count().await;
+    // The index is counted every five seconds.
+    tokio::time::sleep(Duration::from_millis(5_200)).await;
+    let second = count().await;
+    assert!(0 < second && second < first, "{second} after {first}");
+}
+
 async fn states(world: &World) -> Vec<Standing> {
     let grants = world.app.grants().await.unwrap().entries;
     grants.into_iter().map(|grant| grant.state).collect()

@@ -18,18 +18,17 @@ impl<T: Clone> Fresh<T> {
     /// done. If `make` fails, no value is stored, and the last value is lost.
     pub(in crate::app) async fn or_make(
         &self,
-        now: Instant,
         age: Duration,
         make: impl AsyncFnOnce(Option<T>) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
         let mut last = self.0.lock().await;
         if let Some((at, value)) = &*last
-            && now.saturating_duration_since(*at) < age
+            && at.elapsed() < age
         {
             return Ok(value.clone());
         }
         let value = make(last.take().map(|(_, value)| value)).await?;
-        *last = Some((now, value.clone()));
+        *last = Some((Instant::now(), value.clone()));
         Ok(value)
     }
 }
@@ -44,14 +43,23 @@ mod tests {
         let stream = "00000000000000000000000000000000".parse().unwrap();
         let fails = async |_| Err(JournalError::Gone { stream });
         let one_more = async |last: Option<u32>| Ok(last.unwrap_or(0) + 1);
-        let now = Instant::now();
-        assert_eq!(fresh.or_make(now, age, one_more).await.unwrap(), 1);
-        let soon = now + age - Duration::from_secs(1);
-        assert_eq!(fresh.or_make(soon, age, one_more).await.unwrap(), 1);
-        let later = now + age;
-        assert_eq!(fresh.or_make(later, age, one_more).await.unwrap(), 2);
-        let last = later + age;
-        assert!(fresh.or_make(last, age, fails).await.is_err());
-        assert_eq!(fresh.or_make(last, age, one_more).await.unwrap(), 1);
+        assert_eq!(fresh.or_make(age, one_more).await.unwrap(), 1);
+        assert_eq!(fresh.or_make(age, one_more).await.unwrap(), 1);
+        let old = Duration::ZERO;
+        assert_eq!(fresh.or_make(old, one_more).await.unwrap(), 2);
+        assert!(fresh.or_make(old, fails).await.is_err());
+        assert_eq!(fresh.or_make(age, one_more).await.unwrap(), 1);
+    }
+
+    /// The age begins when the value has been made, so callers that waited do not make it again.
+    #[tokio::test]
+    async fn callers_that_wait_longer_than_the_age_do_not_make_the_value_again() {
+        let (fresh, age) = (Fresh::default(), Duration::from_millis(200));
+        let slow = async |last: Option<u32>| {
+            tokio::time::sleep(2 * age).await;
+            Ok(last.unwrap_or(0) + 1)
+        };
+        let both = tokio::join!(fresh.or_make(age, slow), fresh.or_make(age, slow));
+        assert_eq!((both.0.unwrap(), both.1.unwrap()), (1, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! Sets the gauges that are computed from the journal's index, and renders all metrics of the
 //! process as text for Prometheus (`/metrics`) or for CloudWatch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::app::App;
 use crate::app::deliveries::NO_SOURCE;
 use crate::config::MetricsAccess;
 use crate::domain::Timestamp;
-use crate::journal::{
-    JournalError, MAX_PAUSE_OF_REVOCATION, OPERATIONS, Phase, State, StoreResult, StreamState,
-    WakeUp,
-};
+use crate::journal::{JournalError, MAX_PAUSE_OF_REVOCATION, OPERATIONS, StoreResult, WakeUp};
 use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 
-use super::index_counts::{Counted, Counts, KnownExpiries};
+use super::index_counts::{Counted, Counts, Known, Part};
 use super::reader_token::presents;
 
 /// Minimum time between two counts of the index. This limits the cost if strangers request
 /// `/metrics` often.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a reader of the metrics waits for a count. Prometheus drops a reading, with all counters,
+/// that takes 10 seconds.
+const COUNT_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetricsReply {
@@ -51,9 +51,13 @@ impl App {
         self.metrics.render()
     }
 
+    /// Begins the counters that have alarms, and sets the gauges. If the count of the index takes
+    /// longer than `COUNT_WAIT`, the gauges keep their last values until it ends.
     pub(super) async fn refresh_metrics(&self) {
         self.begin_series();
-        self.look_at_gauges().await;
+        let app = self.clone();
+        let counting = tokio::spawn(async move { Box::pin(app.look_at_gauges()).await });
+        drop(tokio::time::timeout(COUNT_WAIT, counting).await);
     }
 
     /// Returns the changes of the metrics since the last call, as log lines that CloudWatch reads.
@@ -70,15 +74,14 @@ impl App {
         self.metrics
             .set(Metric::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
         let count = async |last: Option<Counted>| {
-            let known = Arc::unwrap_or_clone(last.unwrap_or_default().ends);
-            let counted = Box::pin(self.count_index(known)).await;
+            let known = last.unwrap_or_default().known;
+            let counted = Box::pin(self.count_index(&known)).await;
             Ok(counted.unwrap_or_else(|error| {
                 tracing::error!(%error, "cannot read the journal's index, so the metrics of grants and unfinished requests are missing");
                 Counted::default()
             }))
         };
-        let now = tokio::time::Instant::now();
-        let counted = self.counts.or_make(now, COUNT_INTERVAL, count).await;
+        let counted = self.counts.or_make(COUNT_INTERVAL, count).await;
         let counts = counted.ok().and_then(|counted| counted.counts);
         let age = |since: Timestamp| self.now().duration_since(since).as_secs_f64();
         for (metric, number) in [
@@ -146,69 +149,45 @@ impl App {
     /// with a wake-up until `MAX_PAUSE_OF_REVOCATION` from now. Every unfinished or overdue request
     /// has such a wake-up, because no attempt is delayed for longer. `known` says which of these
     /// requests need not be read again yet.
-    async fn count_index(&self, known: KnownExpiries) -> Result<Counted, JournalError> {
+    async fn count_index(&self, known: &Known) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now
             .checked_add(MAX_PAUSE_OF_REVOCATION)
             .unwrap_or(Timestamp::MAX);
-        let (mut ends, mut unsure) = (KnownExpiries::new(), BTreeMap::<_, Vec<WakeUp>>::new());
+        let mut due = BTreeMap::<_, Vec<WakeUp>>::new();
         for wake_up in self.journal.due(until).await? {
-            let later = |end: &&Option<_>| end.is_none_or(|end| end > now);
-            match known.get(&wake_up).filter(later) {
-                Some(end) => drop(ends.insert(wake_up, *end)),
-                None => unsure.entry(wake_up.stream).or_default().push(wake_up),
-            }
+            due.entry(wake_up.stream).or_default().push(wake_up);
         }
         let mut counts = Counts {
             grants: self.journal.count_grants().await?,
             ..Counts::default()
         };
-        for state in self.read_all(unsure.keys().copied().collect()).await? {
-            let state = match state {
-                StreamState::Request(state) => state,
-                // Once the instance of an announcement is fetched, it may become a request.
-                StreamState::Incident(incident) => {
-                    if incident.to_fetch().is_some() {
-                        counts.add_unfinished(incident.at());
-                    }
-                    continue;
+        let (mut kept, mut unsure) = (Known::new(), BTreeSet::new());
+        for (stream, wake_ups) in &due {
+            match known.get(stream) {
+                Some((of, part)) if of == wake_ups && part.holds_at(now) => {
+                    counts.add(part);
+                    kept.insert(*stream, (of.clone(), *part));
                 }
-            };
-            counts.overdue += state.overdue(now).len();
-            match unfinished_since(&state, now) {
-                None => {
-                    let read = unsure.get(&state.stream()).into_iter().flatten();
-                    // Read a waiting request again once its work is due.
-                    let end = match state.phase() {
-                        Phase::Waiting { until } => Some(*until),
-                        _ => state.ends_at(),
-                    };
-                    ends.extend(read.map(|wake_up| (*wake_up, end)));
-                }
-                Some(since) => counts.add_unfinished(since),
+                _ => drop(unsure.insert(*stream)),
+            }
+        }
+        for state in self.read_all(unsure).await? {
+            let part = Part::of(&state, now);
+            counts.add(&part);
+            let stream = state.stream();
+            // A wake-up exists before its record: without the record, the part may soon change.
+            let wake_ups = due.remove(&stream).unwrap_or_default();
+            if wake_ups
+                .iter()
+                .all(|wake_up| wake_up.seq < state.head().next_seq)
+            {
+                kept.insert(stream, (wake_ups, part));
             }
         }
         Ok(Counted {
             counts: Some(counts),
-            ends: Arc::new(ends),
+            known: Arc::new(kept),
         })
-    }
-}
-
-/// Returns the instant since which work on the request has been due. Returns `None` if the request
-/// is closed, denied or revoked, if its work begins later, or if its share is not revoked yet
-/// because another grant covers it.
-fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
-    match state.phase() {
-        Phase::Denied | Phase::Closed | Phase::Revoked => None,
-        Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => None,
-        Phase::Waiting { until } => Some(*until).filter(|until| *until <= now),
-        Phase::Working { .. } | Phase::Deferred { .. } => Some(state.opened_at()),
-        // A called-off share may be revoked before its expiry, or may have no expiry. Then use the
-        // time of the last record.
-        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
-            let ended = state.ends_at().filter(|end| *end <= now);
-            Some(ended.unwrap_or_else(|| state.updated_at()))
-        }
     }
 }

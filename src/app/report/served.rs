@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::app::observing::presents;
 use crate::app::sweeps::signer;
 use crate::journal::JournalError;
@@ -52,9 +50,7 @@ impl App {
     /// Returns a page that is at most a minute old.
     pub(super) async fn fresh_report(&self) -> Result<String, JournalError> {
         let make = async |_| Ok(Box::pin(self.compile_report()).await?.html());
-        self.last_report
-            .or_make(Instant::now(), FRESH_FOR, make)
-            .await
+        self.last_report.or_make(FRESH_FOR, make).await
     }
 
     /// Compiles the report of this application's journal. If the application has the seal's key,
