@@ -15,6 +15,12 @@ use super::ownership::image_missing;
 /// There is no limit on the number of attempts.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
+/// The longest pause after a failure that may pass by itself: how long an expired share may outlast
+/// an outage of the cloud.
+const MAX_PAUSE_IN_OUTAGE: Duration = Duration::from_secs(3_600);
+/// After this number of failures, which take a week of an outage, each cause counts as one that an
+/// operator must correct: each attempt writes two records and reads all earlier ones.
+const MAX_FAILURES_OF_OUTAGE: u32 = 200;
 /// The pause after an attempt that made no call. It does not double, because the state counts only
 /// attempts with a failed call.
 const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
@@ -85,13 +91,23 @@ impl ClaimWriter<'_> {
                 let failures = self.state().failed_revocations();
                 let pause = match self.unwritten.calls.is_empty() {
                     true => PAUSE_WITHOUT_CALL,
-                    false => doubled(MIN_PAUSE, MAX_PAUSE, failures),
+                    false => pause_after(&failure, failures),
                 };
                 (failure.to_string(), pause)
             }
             None => (self.why_out_of_time(), OUT_OF_TIME_PAUSE),
         }
     }
+}
+
+fn pause_after(failure: &Failure<'_>, failures: u32) -> Duration {
+    let outage = failure.may_pass() && failures < MAX_FAILURES_OF_OUTAGE;
+    let longest = if outage {
+        MAX_PAUSE_IN_OUTAGE
+    } else {
+        MAX_PAUSE
+    };
+    doubled(MIN_PAUSE, longest, failures)
 }
 
 /// Whether the item may still be shared. If the result says that the image is missing, the item

@@ -132,6 +132,35 @@ async fn an_attempt_without_a_call_pauses_and_is_notified_as_overdue() {
     assert_eq!(owed[0].notice.on, NoticeKind::Overdue);
 }
 
+/// An expired share outlasts an outage of the cloud by an hour at most.
+#[test]
+fn only_what_an_operator_must_correct_pauses_for_a_day() {
+    let (hour, day) = (3_600, 86_400);
+    for (code, failures, seconds) in [
+        ("InternalError", 0, 5),
+        ("InternalError", 30, hour),
+        ("HttpStatus", 30, hour),
+        ("RequestLimitExceeded", 30, hour),
+        ("ConnectFailed", 30, hour),
+        ("CredentialsUnreachable", 30, hour),
+        ("UnauthorizedOperation", 30, day),
+        ("NoCredentials", 30, day),
+        // A year of failures must not write a record each hour.
+        ("InternalError", 200, day),
+        ("ConnectFailed", 200, day),
+    ] {
+        let failed = ResultKind::Failed {
+            code: code.to_owned(),
+            message: "m".to_owned(),
+            retryable: true,
+        };
+        let open = [of(0, failed)];
+        let failure = Failure::of(&open).unwrap();
+        let pause = pause_after(&failure, failures);
+        assert_eq!(pause.as_secs(), seconds, "{code} {failures}");
+    }
+}
+
 #[tokio::test]
 async fn an_attempt_without_time_says_why_its_last_call_failed() {
     let refusal = CloudError::own(

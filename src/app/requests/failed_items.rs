@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cloud::error::fault_of;
-use crate::domain::{Fault, ItemResult, ResultKind};
+use crate::domain::{Fault, ItemResult, ResultCode, ResultKind};
 
 pub(in crate::app) struct Failure<'a> {
     code: &'a str,
@@ -29,6 +29,12 @@ impl<'a> Failure<'a> {
         };
         let operators = failures().find(|failure| failure.fault == Fault::Operator);
         operators.or_else(|| failures().next())
+    }
+
+    /// Whether the cause may pass without an operator. A cloud that cannot be reached may have a
+    /// wrong address, or an outage.
+    pub(in crate::app) fn may_pass(&self) -> bool {
+        self.fault == Fault::Cloud || self.code == ResultCode::ConnectFailed.as_str()
     }
 }
 
