@@ -1,13 +1,13 @@
 //! When a failed notification is sent again: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as
-//! Svix does. Takes the number of the failed attempt and the receiver's `Retry-After`.
+//! Svix does, and twice after a day, so that the ticket system may be down for a weekend. Takes the number of the failed attempt and the receiver's `Retry-After`.
 
 use jiff::SignedDuration;
 
 use crate::domain::{Timestamp, http_date};
 
-/// The pause after each failed attempt, in seconds. After an eighth failure there is no further
+/// The pause after each failed attempt, in seconds. After a tenth failure there is no further
 /// attempt.
-const PAUSES: [i64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
+const PAUSES: [i64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 86_400, 86_400];
 /// Maximum `Retry-After` that is honoured, in seconds.
 const MAX_RETRY_AFTER: i64 = 86_400;
 
@@ -39,19 +39,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_attempts_in_twenty_eight_hours() {
+    fn ten_attempts_in_three_days() {
         let start = Timestamp::UNIX_EPOCH;
         let mut at = start;
         let mut waits = Vec::new();
-        for attempt in 1..=8 {
+        for attempt in 1..=10 {
             let Some(next) = next_attempt(attempt, at, None) else {
-                assert_eq!(attempt, 8);
+                assert_eq!(attempt, 10);
                 break;
             };
             waits.push(next.duration_since(at).as_secs());
             at = next;
         }
-        assert_eq!(waits, [5, 300, 1800, 7200, 18000, 36000, 36000]);
+        assert_eq!(waits, PAUSES);
+        assert!(at.duration_since(start).as_hours() >= 72);
         assert_eq!(next_attempt(0, start, None), None);
         assert_eq!(next_attempt(u32::MAX, start, None), None);
     }

@@ -350,9 +350,9 @@ async fn attempts(refusal: InboxAnswer, hours: i64) -> Vec<i64> {
 #[tokio::test]
 async fn a_refusal_is_repeated_by_the_schedule_and_given_up() {
     // Sweeps run every minute. Each pause begins at the attempt before: 5 s, 5 min, 30 min, 2 h, 5
-    // h, 10 h, 10 h.
-    let minutes = [0, 1, 6, 36, 156, 456, 1056, 1656];
-    assert_eq!(attempts(answer(500), 40).await, minutes);
+    // h, 10 h, 10 h, a day, a day.
+    let minutes = [0, 1, 6, 36, 156, 456, 1056, 1656, 3096, 4536];
+    assert_eq!(attempts(answer(500), 80).await, minutes);
     assert_eq!(
         attempts(answer(302), 2).await,
         minutes[..4],

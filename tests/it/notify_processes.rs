@@ -196,7 +196,7 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
         (1, &json!("given_up"), &json!(2))
     );
     answer(&site, 202);
-    let (exit, again) = json_of(&site, &["notify", "--retry", "desk/invoke/B", "--json"]);
+    let (exit, again) = json_of(&site, &["notify", "--retry", "desk", "--json"]);
     assert_eq!(
         (exit, &again[0]["state"], &again[0]["attempts"]),
         (0, &json!("sent"), &json!(3))
@@ -217,7 +217,11 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
             64,
             "no [[notify]] has the name",
         ),
-        (&["notify", "--retry", "desk"], 64, "takes NAME/ID"),
+        (
+            &["notify", "--retry", "desk"],
+            1,
+            "no notification to desk waits",
+        ),
         (
             &["notify", "--retry", "desk/B", "--limit", "1"],
             64,

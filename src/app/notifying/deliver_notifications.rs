@@ -14,9 +14,8 @@ use tracing::Instrument as _;
 
 use crate::app::application::fresh_worker;
 use crate::app::context::left;
-use crate::app::reader::{Listed, NotificationEntry, find_requests};
-use crate::app::{App, Deadline, IncomingRequest};
-use crate::domain::{Notice, NotifyName, Timestamp};
+use crate::app::{App, Deadline};
+use crate::domain::{Identity, Notice, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
     Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
@@ -299,44 +298,6 @@ impl App {
             self.outbox.used(stream, &kept, needed);
         }
         Ok(Some(state))
-    }
-
-    /// Delivers to one target the notifications of `request` that were given up, are owed now, or
-    /// wait for another attempt. `request` is an id, which several requests may share, the
-    /// `source/id` of one request, or the stream of an incident. Returns the state of these
-    /// notifications.
-    pub async fn retry_notifications(
-        &self,
-        notify: &NotifyName,
-        request: &str,
-        deadline: Deadline,
-    ) -> Result<Listed<NotificationEntry>, JournalError> {
-        let Listed { entries, flaws, .. } =
-            find_requests(&self.journal, request, self.now()).await?;
-        let requests = entries.into_iter().map(Box::new).map(StreamState::Request);
-        let mut states: Vec<_> = requests.collect();
-        if let (true, Ok(stream)) = (states.is_empty(), request.parse()) {
-            let incident = self.journal.read(stream).await?;
-            states.extend(incident.map(|history| history.stream_state));
-        }
-        let mut ends = Vec::new();
-        for state in states {
-            let again = |state: &StreamState| {
-                let (rules, now) = (&self.prepared.notice_rules, self.now());
-                let mut again = state.given_up(notify, rules);
-                again.extend(state.owed(rules, now));
-                again.retain(|owed| owed.notice.notify == *notify && owed.has_begun(now));
-                again
-            };
-            let noticed: Vec<_> = again(&state).into_iter().map(|owed| owed.notice).collect();
-            let failures = Failures::default();
-            let delivered = self.deliver(state.stream(), again, &failures, false, deadline);
-            let state = delivered.await?.unwrap_or(state);
-            let attempted = state.attempted_notifications().iter();
-            let repeated = attempted.filter(|known| noticed.contains(&known.notice));
-            ends.extend(repeated.map(|known| NotificationEntry::of(&state, known)));
-        }
-        Ok(Listed::of(ends, flaws))
     }
 
     fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {

@@ -5,6 +5,7 @@ mod deliver_notifications;
 mod failure;
 mod outbox;
 mod reported;
+mod retry_notifications;
 mod send_notification;
 mod target;
 mod task_token;

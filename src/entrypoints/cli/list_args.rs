@@ -130,8 +130,8 @@ pub(crate) struct ReportOptions {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct NotifyOptions {
-    /// Deliver to a [[notify]] what it did not get for a request
-    #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]
+    /// Deliver to a [[notify]] what it did not get, for a request or for all
+    #[arg(long, value_name = "NAME[/ID]", conflicts_with_all = ["limit", "journal"])]
     pub(crate) retry: Option<String>,
     /// Only notifications of this many of the newest requests
     #[arg(long, value_name = "N")]

@@ -15,7 +15,9 @@ use super::reading::{ReadJournal, warned};
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
+/// Time limit of a retry for one request, and for all.
 const RETRY_BUDGET: Duration = Duration::from_secs(60);
+const RETRY_ALL_BUDGET: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Exit, Failure> {
     let Some(wanted) = &options.retry else {
@@ -27,9 +29,10 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         return Ok(print_list(context, &journal, what, &listed, shown));
     };
     let app = context.start().await?;
-    let (name, request) = wanted.split_once('/').ok_or_else(|| {
-        Failure::usage("--retry takes NAME/ID: the name of a [[notify]] and the id of a request")
-    })?;
+    let (name, request) = match wanted.split_once('/') {
+        Some((name, request)) => (name, Some(request)),
+        None => (wanted.as_str(), None),
+    };
     let name: Result<NotifyName, Problem> = name.parse();
     let name = name.map_err(|problem| Failure::option("--retry", &problem))?;
     let known = |one: &crate::config::NotifyConfig| one.subscription.name == name;
@@ -37,11 +40,20 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         let text = format!("no [[notify]] has the name {name}; `sharehook check` lists them");
         return Err(Failure::usage(text));
     }
-    let deadline = Deadline::after(RETRY_BUDGET);
-    let listed = app.retry_notifications(&name, request, deadline).await?;
+    let listed = match request {
+        Some(request) => {
+            let deadline = Deadline::after(RETRY_BUDGET);
+            app.retry_notifications(&name, request, deadline).await?
+        }
+        None => {
+            let deadline = Deadline::after(RETRY_ALL_BUDGET);
+            app.retry_all_notifications(&name, deadline).await?
+        }
+    };
     if listed.entries.is_empty() && listed.flaws.is_empty() {
+        let about = request.map_or(String::new(), |request| format!("about {request:?} "));
         return Err(Failure::Failed(format!(
-            "no notification about {request:?} to {name} waits or was given up, so none is sent again; `sharehook notify` lists the notifications"
+            "no notification {about}to {name} waits or was given up, so none is sent again; `sharehook notify` lists the notifications"
         )));
     }
     if context.json {
