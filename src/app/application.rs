@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use hmac::Hmac;
 use sha2::Sha256;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
 
 use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
@@ -44,6 +45,8 @@ pub struct App {
     pub(super) shows_metrics: bool,
     /// Whether the process can continue its work after it has answered a delivery.
     pub(super) continues_after_answer: bool,
+    /// When the process received its stop signal.
+    pub(super) stopping: Arc<watch::Sender<Option<Instant>>>,
     pub(super) slots: Arc<Slots>,
     pub(super) published: Arc<Published>,
     /// Whether the last probe could write the journal.

@@ -79,6 +79,7 @@ impl Prepared {
             known_listed: Arc::default(),
             shows_metrics: false,
             continues_after_answer: false,
+            stopping: Arc::default(),
             slots: Arc::default(),
             published: Arc::default(),
             readiness: Arc::default(),

@@ -19,6 +19,10 @@ use crate::app::{App, Deadline, Statement};
 use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
 use crate::telemetry;
 
+/// How long after the stop signal a server answers deliveries whose work has not ended: shortly
+/// before it closes their connections.
+const ANSWER_AFTER_STOP: Duration = Duration::from_secs(7);
+
 /// A reply, with the settings for turning it into an HTTP response.
 #[derive(Debug)]
 pub struct Answered {
@@ -115,17 +119,32 @@ impl EarlyAnswer {
         let limited = known.wait_for(|known| known.rules.answer_within.is_some());
         drop(limited.await);
         self.answer_by().limit(pending::<()>()).await;
-        let recorded = match known.wait_for(|known| known.recorded.is_some()).await {
-            Ok(known) => known.recorded.clone(),
-            Err(_) => None,
-        };
-        let Some((ending, mut answer)) = recorded else {
+        drop(known.wait_for(|known| known.recorded.is_some()).await);
+        match self.so_far() {
+            Some(reply) => reply,
+            None => pending().await,
+        }
+    }
+
+    /// Returns the answer `ANSWER_AFTER_STOP` after the stop signal. If the journal does not have
+    /// the request, or perhaps not all of several, the sender must repeat the delivery.
+    async fn at_stop(&self, mut stopping: watch::Receiver<Option<Instant>>) -> Reply {
+        let stopped = stopping.wait_for(Option::is_some).await;
+        let Some(at) = stopped.ok().and_then(|at| *at) else {
             return pending().await;
         };
+        tokio::time::sleep_until(at + ANSWER_AFTER_STOP).await;
+        self.so_far().unwrap_or(Reply::NotNow)
+    }
+
+    /// Returns the answer to the only request before its work has ended; `None` if the journal does
+    /// not have it.
+    fn so_far(&self) -> Option<Reply> {
+        let (ending, mut answer) = self.known.borrow().recorded.clone()?;
         answer.message = Some(
             "the work continues; the journal shows the result, and so does the answer to a repeated delivery".to_owned(),
         );
-        Reply::Answers(vec![(ending, answer)])
+        Some(Reply::Answers(vec![(ending, answer)]))
     }
 }
 
@@ -135,6 +154,11 @@ impl App {
     pub fn continuing_after_answers(mut self) -> Self {
         self.continues_after_answer = true;
         self
+    }
+
+    /// Notes the stop signal of a server: deliveries are answered before the process ends.
+    pub fn answer_before_end(&self) {
+        self.stopping.send_replace(Some(Instant::now()));
     }
 
     /// Handles a delivery like [`App::receive`], but for HTTP: returns within the time that the
@@ -184,6 +208,7 @@ impl App {
                     Err(_) => Reply::NotNow,
                 }),
                 reply = early.due() => reply,
+                reply = early.at_stop(self.stopping.subscribe()) => reply,
             }
         } else {
             work.await

@@ -15,8 +15,9 @@ use crate::config::{AwsSecrets, Config, Vars, aws_secrets, text_of};
 use crate::entrypoints::host::Host;
 
 use super::Failure;
-use super::args::CloudChoice;
+use super::args::{CloudChoice, Command};
 use super::print::outln;
+use super::stop_signal::StopSignal;
 
 /// The input that all commands have in common.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     pub(super) vars: Vars,
     /// The secrets that the configuration keeps in AWS, once they are fetched.
     pub(super) secrets: AwsSecrets,
+    /// Comes only to a server.
+    pub(super) stop: StopSignal,
 }
 
 impl Context {
@@ -62,9 +65,13 @@ impl Context {
         }
     }
 
-    /// Like [`Context::fetch_secrets`], but does nothing on Lambda. There, the AWS extension that
-    /// serves the secrets answers "not ready" until the function has asked for its first event.
-    pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
+    /// Begins to receive the stop signal if the process becomes a server, then fetches secrets. Not
+    /// on Lambda: there AWS's extension answers "not ready" until the function has asked for an
+    /// event.
+    pub(super) async fn begin(&mut self, host: Option<&Host>, command: Option<&Command>) {
+        if let (Some(Host::Http(..)), _) | (_, Some(Command::Serve(_))) = (host, command) {
+            self.stop = StopSignal::begin();
+        }
         if !matches!(host, Some(Host::Lambda)) {
             self.fetch_secrets().await;
         }

@@ -43,6 +43,7 @@ mod review;
 mod sandbox;
 mod serve;
 mod signature;
+mod stop_signal;
 mod terminal;
 mod test;
 mod try_body;
@@ -80,6 +81,7 @@ fn run(args: impl Iterator<Item = OsString>, vars: Vars) -> Exit {
         json: args.json,
         vars,
         secrets: AwsSecrets::new(),
+        stop: Default::default(),
     };
     let host = match (&args.command, detect(&context.vars)) {
         (None, Err(problem)) => return print_failure(&Failure::usage(problem)),
@@ -104,7 +106,7 @@ fn run(args: impl Iterator<Item = OsString>, vars: Vars) -> Exit {
         }
     };
     let ended = runtime.block_on(async {
-        context.fetch_secrets_at_start(host.as_ref()).await;
+        context.begin(host.as_ref(), args.command.as_ref()).await;
         let ended = Box::pin(dispatch::run(&context, host, args.command)).await;
         observing::end().await;
         ended

@@ -55,8 +55,7 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
             served.map_err(Failure::failed)?;
         }
         Host::Http(address, host) => {
-            let app = start(context).await?;
-            return listen(context, host, app, address, reloads).await;
+            return start_and_listen(context, host, address, reloads).await;
         }
     }
     Ok(Exit::Done)
@@ -155,8 +154,20 @@ pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit
 
 async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
     let reloads = Reloads::begin();
-    let app = start(context).await?;
-    listen(context, HttpHost::Plain, app, address, reloads).await
+    start_and_listen(context, HttpHost::Plain, address, reloads).await
+}
+
+/// Starts and serves, unless the stop signal comes before the start has ended.
+async fn start_and_listen(
+    context: &Context,
+    host: HttpHost,
+    address: SocketAddr,
+    reloads: Reloads,
+) -> Result<Exit, Failure> {
+    tokio::select! {
+        app = start(context) => listen(context, host, app?, address, reloads).await,
+        () = context.stop.received() => Ok(Exit::Done),
+    }
 }
 
 /// Opens the application for a server or a function, and lets it copy each record to standard
@@ -218,9 +229,11 @@ async fn listen(
     if !(freezes && has_timer(host)) {
         work.begin_sweeping(&app, &stopped);
     }
+    let (signal, deliveries) = (context.stop.clone(), Arc::clone(&app));
     let stop = async move {
-        signal().await;
+        signal.received().await;
         tracing::info!("stopping: no new connections; running work may finish");
+        deliveries.answer_before_end();
         stopping.send_replace(true);
     };
     let served = server::serve(handler, bounds, listener, stop);
@@ -370,24 +383,4 @@ async fn sweep_until(stopped: watch::Receiver<bool>, app: Arc<App>) {
             }
         }
     }
-}
-
-/// Waits for the stop signal: SIGTERM from a host, Ctrl-C from a person.
-async fn signal() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let Ok(mut terminated) =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        else {
-            drop(interrupted.await);
-            return;
-        };
-        tokio::select! {
-            _ = interrupted => {}
-            _ = terminated.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupted.await);
 }
