@@ -19,6 +19,7 @@ mod reader;
 mod report;
 mod requests;
 mod rules;
+mod shorten;
 mod startup;
 mod statement;
 mod sweeps;

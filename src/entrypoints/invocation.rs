@@ -93,9 +93,9 @@ pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     match swept {
         // Only an error makes the failure of a schedule visible on every host.
         Ok(report) if report.failed() => {
-            Invocation::failed(Outcome::SweepFailed, json!(report).to_string())
+            Invocation::failed(Outcome::SweepFailed, json!(report.shorten()).to_string())
         }
-        Ok(report) => Invocation::answered(Outcome::Done, json!(report)),
+        Ok(report) => Invocation::answered(Outcome::Done, json!(report.shorten())),
         Err(error) => Invocation::failed(Outcome::Unavailable, error.to_string()),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::Answer;
+use crate::app::shorten::{More, cut};
 use crate::domain::{Action, Difference, Drifted, Timestamp};
 
 use super::places::ToCome;
@@ -112,7 +113,7 @@ pub struct DriftReport {
     pub flaws: Vec<String>,
     /// The number of entries that [`DriftReport::shorten`] removed from each list.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub more: BTreeMap<&'static str, usize>,
+    pub more: More,
     /// What can be done about each kind of difference.
     pub remedies: BTreeMap<Difference, &'static str>,
     /// The answers to the requested cancels.
@@ -128,12 +129,12 @@ impl DriftReport {
         // List the failed reads first. The other entries are images whose site has no API.
         self.unread.sort_by_key(|one| one.no_read_api);
         let more = &mut self.more;
-        cut(more, "differences", &mut self.differences);
-        cut(more, "under_way", &mut self.under_way);
-        cut(more, "unfinished", &mut self.unfinished);
-        cut(more, "left_out", &mut self.left_out);
-        cut(more, "unread", &mut self.unread);
-        cut(more, "flaws", &mut self.flaws);
+        cut(more, "differences", &mut self.differences, MAX_LISTED);
+        cut(more, "under_way", &mut self.under_way, MAX_LISTED);
+        cut(more, "unfinished", &mut self.unfinished, MAX_LISTED);
+        cut(more, "left_out", &mut self.left_out, MAX_LISTED);
+        cut(more, "unread", &mut self.unread, MAX_LISTED);
+        cut(more, "flaws", &mut self.flaws, MAX_LISTED);
     }
 
     /// Whether nothing differs and nothing failed. Images whose receivers a site cannot list are
@@ -142,14 +143,6 @@ impl DriftReport {
         self.differences.is_empty()
             && self.flaws.is_empty()
             && self.unread.iter().all(|u| u.no_read_api)
-    }
-}
-
-fn cut<T>(more: &mut BTreeMap<&'static str, usize>, name: &'static str, list: &mut Vec<T>) {
-    let rest = list.len().saturating_sub(MAX_LISTED);
-    if rest > 0 {
-        list.truncate(MAX_LISTED);
-        more.insert(name, rest);
     }
 }
 

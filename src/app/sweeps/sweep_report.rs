@@ -1,13 +1,18 @@
 //! The result of a sweep as text and as JSON: which requests it finished, which it revoked, and
 //! which it left unfinished.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::app::grants::{Overdue, Unfinished};
+use crate::app::shorten::{More, cut};
 use crate::domain::Timestamp;
 use crate::journal::{JournalError, Phase, State};
+
+/// Maximum number of entries in each list of a shortened report.
+const MAX_LISTED: usize = 20;
 
 /// The result of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,9 +36,26 @@ pub struct SweepReport {
     pub clock_difference: Option<i64>,
     /// True if the time ran out before all due work was done.
     pub out_of_time: bool,
+    /// The number of entries that [`SweepReport::shorten`] removed from each list.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: More,
 }
 
 impl SweepReport {
+    /// Keeps the first `MAX_LISTED` entries of each list. Every sweep lists every overdue share, so
+    /// the report of an outage is too long for a log line and for an error of a function host.
+    #[must_use]
+    pub fn shorten(mut self) -> Self {
+        let more = &mut self.more;
+        cut(more, "finished", &mut self.finished, MAX_LISTED);
+        cut(more, "revoked", &mut self.revoked, MAX_LISTED);
+        cut(more, "unfinished", &mut self.unfinished, MAX_LISTED);
+        cut(more, "covered", &mut self.covered, MAX_LISTED);
+        cut(more, "overdue", &mut self.overdue, MAX_LISTED);
+        cut(more, "failures", &mut self.failures, MAX_LISTED);
+        self
+    }
+
     /// Whether the report is empty.
     pub fn is_quiet(&self) -> bool {
         *self == Self::default()
@@ -143,5 +165,22 @@ impl fmt::Display for SweepReport {
                 ),
             }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortened_report_says_how_many_entries_it_lacks() {
+        let report = SweepReport {
+            failures: vec!["failed".to_owned(); 5_000],
+            revoked: vec!["invoke/CHG1".to_owned(); MAX_LISTED],
+            ..SweepReport::default()
+        };
+        let short = report.shorten();
+        assert!(short.failed() && short.failures.len() == MAX_LISTED);
+        assert_eq!(short.more, More::from([("failures", 5_000 - MAX_LISTED)]));
     }
 }

@@ -375,9 +375,9 @@ async fn sweep_until(stopped: watch::Receiver<bool>, app: Arc<App>) {
         match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
             Ok(report) if report.is_quiet() => {}
             Ok(report) if report.failed() => {
-                tracing::error!(report = %serde_json::json!(report), "swept; something is overdue or failed, or the time ran out");
+                tracing::error!(report = %serde_json::json!(report.shorten()), "swept; something is overdue or failed, or the time ran out");
             }
-            Ok(report) => tracing::info!(report = %serde_json::json!(report), "swept"),
+            Ok(report) => tracing::info!(report = %serde_json::json!(report.shorten()), "swept"),
             Err(error) => {
                 tracing::error!(%error, "the sweep failed; the next one follows soon")
             }
