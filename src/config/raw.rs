@@ -289,8 +289,8 @@ pub(super) struct RawLimits {
     /// Maximum age of a request that `sharehook retry` reopens, as in 30d.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "30d")))]
     pub(super) retry_age: Option<Spanned<String>>,
-    /// Maximum number of unfinished requests of one source on a server. Further deliveries are answered
-    /// with 429.
+    /// Maximum number of requests of one source that a server carries out or that wait for a slot.
+    /// Further deliveries are answered with 429.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1, max = 1_000_000),

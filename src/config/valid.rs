@@ -63,7 +63,7 @@ pub struct Config {
     pub retry_for: Duration,
     /// Maximum age of a request that an operator reopens.
     pub retry_age: Duration,
-    /// Maximum number of unfinished requests of one source on a server.
+    /// Maximum number of requests of one source that a server carries out or that wait for a slot.
     pub unfinished: usize,
     /// The dangers that `check` does not warn of.
     pub allowed: BTreeSet<Danger>,

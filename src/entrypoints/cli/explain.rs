@@ -286,7 +286,7 @@ fn calls(explained: &Explanation) -> Vec<(Tone, String)> {
         let answer = match &entry.call.request_id {
             _ if entry.call.is_unsent() => "not sent".to_owned(),
             Some(id) => format!("request {id}"),
-            None => "no answer".to_owned(),
+            None => "no request id".to_owned(),
         };
         let at = entry.at.strftime("%H:%M:%SZ");
         let action = &entry.call.action;
@@ -547,7 +547,7 @@ mod tests {
     fn a_call_that_was_not_sent_is_shown_as_such() {
         let mut one = explanation(1);
         one.calls[0].call.request_id = None;
-        for (code, says) in [("NoCredentials", "not sent"), ("Timeout", "no answer")] {
+        for (code, says) in [("NoCredentials", "not sent"), ("Timeout", "no request id")] {
             one.calls[0].call.code = Some(code.to_owned());
             let text = &calls(&one)[0].1;
             assert!(text.ends_with(&format!("{code}, {says}")), "{text}");
