@@ -14,8 +14,8 @@ use tracing::Instrument as _;
 
 use crate::app::application::fresh_worker;
 use crate::app::context::left;
-use crate::app::{App, Deadline};
-use crate::domain::{Identity, Notice, NotifyName, Timestamp};
+use crate::app::{App, Deadline, IncomingRequest};
+use crate::domain::{Notice, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
     Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,

@@ -214,7 +214,21 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// Applies `read` to the incidents, until it has returned at least `limit` entries.
+    /// Returns the announcements that led to no request or were given up, newest first. With `since`,
+    /// stops reading at records that are older.
+    pub async fn settled_announcements(
+        &self,
+        since: Option<Timestamp>,
+    ) -> Result<Listed<AnnouncementEntry>, JournalError> {
+        let read = self.incidents_since(since, None, AnnouncementEntry::settled);
+        let mut listed = read.await?;
+        let recent = |entry: &AnnouncementEntry| since.is_none_or(|since| since <= entry.at);
+        listed.entries.retain(recent);
+        listed.entries.sort_by_key(|entry| Reverse(entry.at));
+        Ok(listed)
+    }
+
+    /// Applies `read` to the incidents until it has returned at least `limit` entries.
     pub(in super::super) async fn incidents<T>(
         &self,
         limit: Option<usize>,
