@@ -84,6 +84,13 @@ async fn at_once(world: &World) -> SweepReport {
     world.app.sweep_at_once(deadline()).await.unwrap()
 }
 
+/// How many calls that share or cancel the cloud has received.
+fn changing_calls(world: &World) -> usize {
+    let calls = world.cloud.calls();
+    let changes = |call: &&Call| !call.action.starts_with("Describe");
+    calls.iter().filter(changes).count()
+}
+
 async fn grants(world: &World) -> Vec<Standing> {
     let grants = world.app.grants().await.unwrap().entries;
     grants.into_iter().map(|grant| grant.state).collect()
@@ -122,7 +129,10 @@ async fn a_sweep_under_another_account_ends_no_grant() {
             world.advance(HOUR);
             let before = world.shares();
             with_wrong_key(&mut world);
+            let calls = changing_calls(&world);
             for report in [world.sweep().await, at_once(&world).await] {
+                // The account may have an image of the same name, with shares of its own.
+                assert_eq!(changing_calls(&world), calls, "{name}: a call was sent");
                 assert!(
                     report.failed() && report.revoked.is_empty(),
                     "{name}: {report}"
@@ -335,11 +345,13 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
         let mut world = world(Site::Cn).await;
         share(&world, change.clone()).await;
         with_wrong_key(&mut world);
+        let calls = changing_calls(&world);
         let mut cancel = change;
         cancel["action"] = json!("cancel");
         cancel["expires_in"] = Value::Null;
         let (_, answer) = world.deliver(&request("CHG2", cancel)).await;
         assert_eq!(answer.status, Status::Pending, "{name}: {answer:?}");
+        assert_eq!(changing_calls(&world), calls, "{name}: a call was sent");
         let message = answer.message.unwrap();
         for part in ["waits for the operator", OTHER, SANDBOX_OWNER] {
             assert!(message.contains(part), "{name}: {part} in {message}");

@@ -97,9 +97,13 @@ impl Ownership {
         })
     }
 
-    /// Returns the result of an item whose image is missing but may not be gone. Returns `None` if
-    /// the image is gone.
-    pub(super) fn open_result(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
+    /// The result of an item whose image is missing but may not be gone; `None` if the image is
+    /// gone.
+    pub(in crate::app) fn open_result(
+        &self,
+        image: &ImageRef,
+        entry: Option<&str>,
+    ) -> Option<ResultKind> {
         let why = self.why_unproven(image, entry)?;
         Some(ResultKind::failed(ResultCode::OwnerUnproven, why, true))
     }

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::app::context::LIST_DELAY;
-use crate::domain::{AccountId, ImageRef, Item, ItemResult, Timestamp};
+use crate::app::grants::Ownership;
+use crate::domain::{AccountId, ImageRef, Item, ItemResult, ShareRequest, Timestamp};
 use crate::journal::State;
-use crate::plan::Given;
+use crate::plan::{Given, Observation};
 
 use super::cancelled_items::{AffectedImages, items_lost};
 
@@ -46,6 +47,43 @@ impl OnRecord {
         let mut known = Self::default();
         known.add(share, items.into_iter().collect(), now);
         known
+    }
+
+    /// Results for the items of a cancel or revocation if another account is known to have given all
+    /// these shares: they get no call, because what the key in use finds under the image's name is
+    /// not what was shared. `seen` names the account of that key; `entry`: its name in the
+    /// configuration. Omits the items that `done` settles.
+    pub(super) fn of_another_owner(
+        &self,
+        request: &ShareRequest,
+        seen: &Observation,
+        done: &[ItemResult],
+        entry: Option<&str>,
+    ) -> Vec<ItemResult> {
+        let asked = seen.owner.as_ref();
+        let owners = self.owners.iter();
+        let ownerships: Vec<_> = owners
+            .map(|given| Ownership::of(given.as_ref(), asked))
+            .collect();
+        let foreign = ownerships
+            .first()
+            .filter(|_| ownerships.iter().all(Ownership::differs));
+        let Some(kind) = foreign.and_then(|one| one.open_result(&request.target.image(), entry))
+        else {
+            return Vec::new();
+        };
+        let settled = |item: &Item| {
+            done.iter()
+                .any(|result| result.item == *item && !result.pending())
+        };
+        let items = request
+            .target
+            .items()
+            .into_iter()
+            .filter(|item| !settled(item));
+        items
+            .map(|item| ItemResult::new(item, kind.clone(), None))
+            .collect()
     }
 
     pub(super) fn add(&mut self, share: &State, items: BTreeSet<Item>, now: Timestamp) {

@@ -176,6 +176,12 @@ impl App {
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         let adoption = self.not_adopted(writer.state(), approved.request(), &seen, &done);
         done.extend(adoption.await.map_err(Stop::Journal)?);
+        let foreign = on_record.of_another_owner(approved.request(), &seen, &done, context.account);
+        if !foreign.is_empty() {
+            // The account that looked now proves nothing to a later turn.
+            writer.set_owner(writer.state().owner().cloned());
+            done.extend(foreign);
+        }
         // The key of another account does not show what the earlier attempt did.
         let comparable = attempted_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
