@@ -1,6 +1,6 @@
 //! The parts of the page that the template renders: notes, tables, rows, cells and bars.
 
-use crate::domain::visible;
+use crate::domain::{shell_quoted, visible};
 
 use super::texts::Texts;
 
@@ -59,11 +59,6 @@ impl Tone {
             Self::Bad => "bad",
         }
     }
-}
-
-/// Quotes a text as one word of a POSIX shell.
-fn shell_quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A sentence about a problem, and its remedy.
@@ -248,27 +243,4 @@ pub(super) struct Span {
     pub(super) tone: Tone,
     pub(super) from: i64,
     pub(super) length: i64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_senders_text_is_one_word_of_a_shell() {
-        for (text, quoted) in [
-            ("jira/CHG1", "'jira/CHG1'"),
-            ("jira/a; rm -rf ~", "'jira/a; rm -rf ~'"),
-            ("jira/$(id)`id`\"\\", "'jira/$(id)`id`\"\\'"),
-            ("jira/it's", r"'jira/it'\''s'"),
-            ("'; id; '", r"''\''; id; '\'''"),
-        ] {
-            assert_eq!(shell_quoted(text), quoted);
-            let script = format!("printf %s {quoted}");
-            let shell = std::process::Command::new("sh")
-                .args(["-c", &script])
-                .output();
-            assert_eq!(shell.unwrap().stdout, text.as_bytes());
-        }
-    }
 }

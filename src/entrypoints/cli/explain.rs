@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::app::{
     CancelledEntry, DecisionEntry, Explanation, NotificationEntry, RequestState, find_requests,
 };
-use crate::domain::{Action, Item, ItemResult, ResultKind};
+use crate::domain::{Action, Item, ItemResult, ResultKind, is_plain_word};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::State;
 
@@ -194,7 +194,7 @@ fn parts(explained: &Explanation) -> Vec<Part> {
         parts.push(Part::of("expires", seconds(end)));
     }
     parts.push(Part::of("next", explained.next.clone()));
-    parts.push(Part::of("evidence", evidence(explained)));
+    parts.push(Part::new("evidence", evidence(explained)));
     parts
 }
 
@@ -350,19 +350,30 @@ fn notification(entry: &NotificationEntry) -> (Tone, String) {
     }
 }
 
-fn evidence(explained: &Explanation) -> String {
+fn evidence(explained: &Explanation) -> Vec<(Tone, String)> {
     let evidence = &explained.evidence;
     let (records, stream) = (evidence.records, evidence.stream);
-    let sealed = match evidence.sealed {
-        None => "not sealed: the journal has no seal".to_owned(),
-        Some(sealed) if sealed == records => format!(
-            "all sealed; proof: sharehook audit prove {}",
-            explained.entry.identity
-        ),
-        Some(sealed) => format!("{sealed} of them sealed"),
+    let (sealed, proof) = match evidence.sealed {
+        None => ("not sealed: the journal has no seal".to_owned(), None),
+        Some(sealed) if sealed == records => ("all sealed;".to_owned(), Some(proof(explained))),
+        Some(sealed) => (format!("{sealed} of them sealed"), None),
     };
     let plural = if records == 1 { "" } else { "s" };
-    format!("{records} record{plural} in requests/{stream}, {sealed}")
+    let kept = format!("{records} record{plural} in requests/{stream}, {sealed}");
+    let entries = [kept].into_iter().chain(proof);
+    entries.map(|said| (Tone::Plain, said)).collect()
+}
+
+/// The command that prints the proof, on a line of its own. Names the stream if the sender's id does
+/// not fit that line of 80 columns, or could do something in a shell.
+fn proof(explained: &Explanation) -> String {
+    const COMMAND: &str = "proof: sharehook audit prove";
+    let (id, stream) = (&explained.entry.identity, explained.evidence.stream);
+    let fits = MARGIN + COMMAND.len() + 1 + text::width(id) <= 80;
+    match fits && is_plain_word(id) {
+        true => format!("{COMMAND} {id}"),
+        false => format!("{COMMAND} {stream}"),
+    }
 }
 
 /// Cuts a text after at most `columns` columns.
@@ -540,6 +551,26 @@ mod tests {
                 assert!(there, "{times}: {label} is missing in\n{text}");
             }
             assert!(text.ends_with("--json prints everything."), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_proof_is_a_command_that_does_only_what_it_says() {
+        let stream = "3be1910e1d912828faa7655a554cabba";
+        let long = "jira/".to_owned() + &"9".repeat(40);
+        for (id, named) in [
+            ("jira/SHARE-101", "jira/SHARE-101"),
+            ("gitlab/a#23/2026-11-02 06:53:58 UTC", stream),
+            ("native/x; rm -rf ~", stream),
+            ("native/$(id)", stream),
+            ("native/a\u{200d}b", stream),
+            (&long, stream),
+        ] {
+            let mut one = explanation(1);
+            one.entry.identity = id.to_owned();
+            let text = page(&one, Screen::of_width(80, false));
+            let command = format!("proof: sharehook audit prove {named}");
+            assert!(text.lines().any(|line| line.trim() == command), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::app::{Delivery, Headers, Via};
 use crate::clock;
 use crate::config::{Config, SourceConfig, read_at_most};
-use crate::domain::{Problem, Problems, SourceName, Timestamp, read_json};
+use crate::domain::{Problem, Problems, SourceName, Timestamp, read_json, shell_quoted};
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::http::query_fields;
 use crate::entrypoints::outcome::Exit;
@@ -93,7 +93,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
         // Print arguments for `curl`.
         let options: Vec<String> = headers
             .iter()
-            .map(|(name, value)| format!("-H {}", quoted(&format!("{name}: {value}"))))
+            .map(|(name, value)| format!("-H {}", shell_quoted(&format!("{name}: {value}"))))
             .collect();
         outln!("{}", options.join(" "));
     }
@@ -137,7 +137,7 @@ fn whole_request(
     let pairs = pairs.map(|(name, value)| ("-H", format!("{name}: {value}")));
     let body = std::iter::once(("--data-raw", body.into_owned()));
     let options = fields.chain(pairs).chain(body);
-    let options = options.map(|(option, text)| format!("{option} {}", quoted(&text)));
+    let options = options.map(|(option, text)| format!("{option} {}", shell_quoted(&text)));
     let options: Vec<String> = options.collect();
     outln!("{}", options.join(" "));
     Ok(Exit::Done)
@@ -164,11 +164,6 @@ fn warn_if_refused(source: &SourceConfig, headers: Headers, body: Bytes, now: Ti
             source.name
         );
     }
-}
-
-/// Quotes a text for the shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, Verifier), Failure> {
