@@ -109,6 +109,30 @@ async fn each_part_that_is_missing_is_named_with_its_remedy() {
     );
 }
 
+#[tokio::test]
+async fn a_call_that_the_cloud_refused_is_named_with_its_region() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(folder.path());
+    let fault = "DescribeImagesToShare:error-before:UnauthorizedOperation@90";
+    command.args([
+        "sandbox",
+        "--site",
+        "cn",
+        "--listen",
+        "127.0.0.1:0",
+        "--fault",
+        fault,
+    ]);
+    let (cloud, _lines) = Process::listening(&mut command, "stand-in cloud on ");
+    let url = cloud.url.split(' ').next().unwrap();
+    configured(folder.path(), url, url);
+    let (code, findings) = examined(program(folder.path()).envs(variables()));
+    assert_eq!(code, Some(1));
+    let (cloud, text) = health(&findings, "cloud");
+    let named = "default: DescribeImagesToShare in ap-guangzhou: UnauthorizedOperation";
+    assert!(cloud == "failed" && text.starts_with(named), "{text}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_journal_that_cannot_be_written_is_a_failure() {

@@ -16,7 +16,7 @@ use crate::app::notifying::probe;
 use crate::app::sweeps::{clock_differs, signer, try_new_key};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
-use crate::domain::{ErrorClass, Problem, Region, Site, Warning, spelled};
+use crate::domain::{CloudError, ErrorClass, Problem, Region, Site, Warning, spelled};
 use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 use super::check::dangers;
@@ -200,6 +200,8 @@ impl App {
         };
         let deadline = Deadline::after(CHECK_TIME);
         let regional = cloud.at(&region, deadline);
+        let refused =
+            |error: &CloudError| format!("{name}: DescribeImagesToShare in {region}: {error}");
         let cloud_finding = match regional.images_to_share(ImagesQuery::All).await {
             Ok(images) => {
                 let answers = |who: &str| {
@@ -227,9 +229,9 @@ impl App {
             }
             // A process without default credentials can still serve the named accounts.
             Err(error) if name == DEFAULT_ACCOUNT && !self.config().cloud.accounts.is_empty() => {
-                Finding::limited(Check::Cloud, format!("{name}: {error}"))
+                Finding::limited(Check::Cloud, refused(&error))
             }
-            Err(error) => Finding::broken(Check::Cloud, format!("{name}: {error}")),
+            Err(error) => Finding::broken(Check::Cloud, refused(&error)),
         };
         let mut findings = vec![cloud_finding];
         if let Some(seconds) = cloud.clock_difference() {
