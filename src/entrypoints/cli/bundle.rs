@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::Config;
 use crate::entrypoints::outcome::Exit;
+use crate::journal::FilePlace;
 use crate::policy::{VALIDATED, stamp};
 
 use super::init::{print_made, refuse_occupied};
@@ -20,6 +21,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
         let text = format!("{} is not UTF-8; name another folder", folder.display());
         return Err(Failure::Usage(text));
     }
+    refuse_read_place(prepared.config(), folder)?;
     let files = files(prepared.config())?;
     for (name, path) in &files {
         copy(path, &folder.join(name)).map_err(Failure::file(path, "copied"))?;
@@ -53,6 +55,21 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     names.push(validated.display().to_string());
     print_made(context, folder, ", checked as a whole", &names);
     Ok(Exit::Done)
+}
+
+/// Refuses a folder inside the policy directory, the journal or its index: the start reads or
+/// refuses what lies there.
+fn refuse_read_place(config: &Config, folder: &Path) -> Result<(), Failure> {
+    let place = FilePlace::File(folder.to_owned());
+    let inside = |what: &str| {
+        let text = format!("{} {what}; name another folder", folder.display());
+        Failure::Usage(text)
+    };
+    if place.is_at(&config.policy) {
+        return Err(inside("lies inside the policy directory"));
+    }
+    let outside = place.outside(&config.journal, config.index.as_ref());
+    outside.map_err(|_| inside("lies inside the journal"))
 }
 
 /// Returns the files to copy. Each entry has the path in the bundle, then the present path.

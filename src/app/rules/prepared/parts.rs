@@ -264,9 +264,7 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
             other if other.ends_with(POLICY_END) => files.policies.push((name, read(&path)?)),
             // Fail instead of skipping a policy file, because it may contain a `forbid`.
             _ => {
-                if let Some(path) = unread_policy(&entry) {
-                    let problem = "is a policy that is not read".to_owned();
-                    let remedy = "move it into the policy directory itself, with a name that ends in .cedar; or rename it";
+                if let Some((path, problem, remedy)) = unread_policy(&entry) {
                     return Err(wrong(&path, problem, remedy));
                 }
             }
@@ -279,25 +277,55 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
 /// The extension of policy files.
 const POLICY_END: &str = ".cedar";
 
-/// Returns the path if `entry` is a policy file that [`read_policies`] would skip because its
-/// extension is in upper case. If `entry` is a folder, returns a policy file in it.
-///
-/// Hidden files and folders are ignored, because Kubernetes keeps the files of a ConfigMap in
-/// hidden folders. Symbolic links to folders are not followed. Only one level of folders is
-/// searched, because a folder may be large.
-fn unread_policy(entry: &fs::DirEntry) -> Option<PathBuf> {
-    let skipped = |entry: &fs::DirEntry| {
-        let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
-        let is_policy = name.ends_with(POLICY_END) && !name.starts_with('.');
-        is_policy.then(|| entry.path())
+/// Maximum number of entries in the folders below the policy directory.
+const MAX_BELOW: usize = 10_000;
+
+/// Returns a policy that [`read_policies`] skips, or a folder that may contain one, with what is
+/// wrong and the remedy: a policy in a folder of the policy directory at any depth, or with an end in
+/// upper case. Leaves out what is hidden (Kubernetes keeps the files of a ConfigMap in hidden
+/// folders) and what symbolic links lead to.
+fn unread_policy(entry: &fs::DirEntry) -> Option<(PathBuf, String, &'static str)> {
+    const MOVE: &str =
+        "move it into the policy directory itself, with a name that ends in .cedar; or rename it";
+    const SMALLER: &str = "move the folder out of the policy directory";
+    let hidden = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with('.')
     };
-    let hidden = entry.file_name().to_string_lossy().starts_with('.');
-    match entry.file_type().ok()?.is_dir() {
-        true if hidden => None,
-        true => fs::read_dir(entry.path())
-            .ok()?
-            .flatten()
-            .find_map(|inner| skipped(&inner)),
-        false => skipped(entry),
+    let (mut left, mut seen) = (vec![entry.path()], 0);
+    while let Some(path) = left.pop() {
+        if hidden(&path) {
+            continue;
+        }
+        let cannot = |error: io::Error| {
+            let problem = format!("cannot be read, and may contain a policy: {error}");
+            Some((path.clone(), problem, SMALLER))
+        };
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return cannot(error),
+            Ok(found) if !found.is_dir() => {
+                let name = path.to_string_lossy().to_ascii_lowercase();
+                if name.ends_with(POLICY_END) {
+                    return Some((path, "is a policy that is not read".to_owned(), MOVE));
+                }
+                continue;
+            }
+            Ok(_) => {}
+        }
+        let inner: io::Result<Vec<_>> = fs::read_dir(&path).and_then(Iterator::collect);
+        match inner {
+            Err(error) => return cannot(error),
+            Ok(inner) => {
+                seen += inner.len();
+                left.extend(inner.iter().map(fs::DirEntry::path));
+            }
+        }
+        if seen > MAX_BELOW {
+            let problem =
+                format!("has more than {MAX_BELOW} entries, which are not searched for policies");
+            return Some((entry.path(), problem, SMALLER));
+        }
     }
+    None
 }
