@@ -13,6 +13,8 @@ spelled! {
         OwnApproval = "own-approval",
         /// The policies allow a share with an account that `entities.json` does not list.
         AnyAccount = "any-account",
+        /// `entities.json` still lists people, images or accounts of the sample that `init` writes.
+        SampleEntity = "sample-entity",
         /// The policies allow a share without an expiry.
         EndlessShare = "endless-share",
         /// A source authenticates with a fixed secret instead of a signature, and yet may do

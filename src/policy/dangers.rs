@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{Effect, EntityUid};
 use serde_json::Value;
 
+use super::files::{ENTITIES, sample_files};
 use super::policy_set::PolicySet;
 use super::probe::{Allowed, Approvers, Probe, Probes};
 use super::schema::uid;
@@ -69,8 +70,11 @@ impl PolicySet {
             .chain([uid(&self.names.source, source.as_str())])
             .collect();
         self.rules.literals().iter().any(|literal| {
-            own.iter()
-                .any(|own| own == literal || store.is_ancestor_of(literal, own))
+            // A person who is in no group need not be in entities.json.
+            self.names.source_of(literal) == Some(source.as_str())
+                || own
+                    .iter()
+                    .any(|own| own == literal || store.is_ancestor_of(literal, own))
         })
     }
 
@@ -81,6 +85,46 @@ impl PolicySet {
             "list its people in entities.json as \"{source}/…\", in a group that a permit names"
         );
         Danger::UnmentionedSource.at(Problem::at(mark, problem, remedy))
+    }
+}
+
+impl PolicySet {
+    /// Warns if `entities.json` lists people, images or accounts of the shipped sample.
+    pub fn sample_entities(&self) -> Option<Warning> {
+        let text = sample_files().entities.unwrap_or_default();
+        let sample: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
+        let uid_of = |entity: &Value| {
+            let part = |at| {
+                entity
+                    .pointer(at)
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+            };
+            Some((part("/uid/type")?, part("/uid/id")?))
+        };
+        let sample: BTreeSet<(String, String)> = sample.iter().filter_map(uid_of).collect();
+        let names = &self.names;
+        let kinds = [&names.account, &names.image, &names.requester];
+        let own = self.known.iter().map(|entity| entity.uid());
+        let own = own.filter(|uid| kinds.contains(&uid.type_name()));
+        let own = own.map(|uid| (uid.type_name().to_string(), uid.id().unescaped().to_owned()));
+        let left: BTreeMap<String, String> = own.filter(|uid| sample.contains(uid)).fold(
+            BTreeMap::new(),
+            |mut first, (kind, id)| {
+                first.entry(kind).or_insert(id);
+                first
+            },
+        );
+        let shown: Vec<&str> = left.values().map(String::as_str).collect();
+        (!shown.is_empty()).then(|| {
+            let problem = format!(
+                "lists entities of the sample, such as {}: in your systems and at the cloud they may \
+                 be somebody's",
+                shown.join(", ")
+            );
+            let remedy = "replace its people, images and accounts by your own, and leave none";
+            Danger::SampleEntity.at(Problem::at(Mark::whole(ENTITIES), problem, remedy))
+        })
     }
 }
 

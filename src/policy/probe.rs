@@ -235,8 +235,9 @@ impl<'a> Probes<'a> {
 }
 
 impl PolicySet {
-    /// Returns the groups and the id of each listed entity of one type. If a policy names an
-    /// entity, its groups include the entity itself, so that it is a combination of its own.
+    /// Returns the groups and the id of each entity of one type that `entities.json` lists or a policy
+    /// names. If a policy names an entity, its groups include the entity itself, so that it is a
+    /// combination of its own. Those that only policies name come last.
     fn listed(
         &self,
         wanted: impl Fn(&cedar_policy::EntityTypeName) -> bool,
@@ -251,10 +252,15 @@ impl PolicySet {
             (groups.join(" "), id.id().unescaped().to_owned())
         };
         let entities = self.known.iter();
-        let mut listed: Vec<_> = entities
+        let entities: Vec<&Entity> = entities
             .filter(|entity| wanted(entity.uid().type_name()))
-            .map(own)
             .collect();
+        let known: BTreeSet<EntityUid> = entities.iter().map(|entity| entity.uid()).collect();
+        let only_named = self.rules.literals().iter();
+        let only_named = only_named.filter(|id| wanted(id.type_name()) && !known.contains(id));
+        // `~` is behind the letters of every type.
+        let only_named = only_named.map(|id| (format!("~{id}"), id.id().unescaped().to_owned()));
+        let mut listed: Vec<_> = entities.into_iter().map(own).chain(only_named).collect();
         listed.sort();
         listed
     }

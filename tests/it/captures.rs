@@ -15,7 +15,7 @@ use sharehook_sandbox::{Sandbox, SandboxOptions};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::support::process::Finish as _;
-use crate::support::{request, sandbox_keys};
+use crate::support::{ACCOUNTS, request, sandbox_keys};
 
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/commands.txt");
 /// Commands whose output is meant for a shell or a program, such as code, arguments of `curl`,
@@ -77,10 +77,11 @@ fn prepare(folder: &Path) {
     write("hello.txt", "Hello, World!".to_owned());
     let share = request(
         "CHG0030192",
-        json!({"expires_in": "30d", "reason": "staging needs the July base image"}),
+        json!({"accounts": [ACCOUNTS[0]], "expires_in": "30d", "reason": "staging needs the July base image"}),
     );
     write("share.json", share.to_string());
-    let denied = json!({"requester": "mallory@example.com", "expires_in": "30d"});
+    let denied =
+        json!({"accounts": [ACCOUNTS[0]], "requester": "mallory@example.com", "expires_in": "30d"});
     write("denied.json", request("CHG0030193", denied).to_string());
     write(
         "unclear.json",

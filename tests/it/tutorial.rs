@@ -19,4 +19,6 @@ fn every_command_of_the_tutorial_does_what_it_says() {
     ] {
         assert!(text.contains(said), "{said:?} is missing in\n{text}");
     }
+    // A policy names the desk's people, who are not in entities.json.
+    assert!(!text.contains("unmentioned-source"), "{text}");
 }

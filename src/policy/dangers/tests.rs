@@ -133,6 +133,19 @@ fn a_source_is_mentioned_by_its_people_or_their_groups() {
     assert_eq!(super::tests::named(&files, 1, &new), [""; 0]);
 }
 
+/// Such a person need not be in `entities.json`, and their rule has its dangers all the same.
+#[test]
+fn a_person_whom_only_a_policy_names_is_mentioned_and_probed() {
+    let new = [facts("desk", "jira", true)];
+    let whole = [SHARE, APPROVE, ENDS, OTHERS].concat();
+    let rule = "@id(\"erin\") permit (principal == Share::Requester::\"desk/erin@example.com\", action == Share::Action::\"share\", resource)\n\
+                when { context.account in Share::AccountGroup::\"staging\" };\n\
+                @id(\"frank\") permit (principal == Share::Requester::\"desk/frank@example.com\", action == Share::Action::\"approve\", resource);\n";
+    assert_eq!(dangers(&(whole + rule), 1, &new), [""; 0]);
+    let endless = [SHARE, APPROVE, OTHERS, rule].concat();
+    assert_eq!(dangers(&endless, 1, &new), ["endless-share erin"]);
+}
+
 /// Returns the sample's files with other policies and other entities. `people` contains the id and
 /// the team of each person.
 fn with_people(policies: &str, people: &[(&str, &str)]) -> PolicyFiles {

@@ -22,7 +22,7 @@ pub(super) use options::InitOptions;
 use options::DeployTo;
 use sample::Sample;
 
-const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n";
+const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n/sandbox\n";
 
 pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Failure> {
     let mut sample = Sample::of(&options.sources).map_err(Failure::Usage)?;

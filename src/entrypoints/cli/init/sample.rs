@@ -1,12 +1,12 @@
 //! Reduces the shipped samples to some sources. In: names of sources in the sample configuration.
 //! Out: the text of each file of the new folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::inbound::Map;
 
@@ -69,6 +69,12 @@ const EVENTS: [(&str, &str); 30] = shipped![
     "policy/cases/events/unknown-approver.json"
 ];
 
+/// The folder of the cases' events.
+const CASE_EVENTS: &str = "policy/cases/events";
+/// The file with a message of the queue as its host hands it over.
+const QUEUE_EVENT: &str = "policy/cases/events/sqs-approved.json";
+/// The value of the variable in [`QUEUE_ORIGIN`].
+const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:share-requests";
 /// The origin of the queue's messages in the sample configuration.
 pub(super) const QUEUE_ORIGIN: &str = "env:SHAREHOOK_QUEUE_ARN";
 
@@ -140,15 +146,27 @@ impl Sample {
                 }
             }
         }
+        let has_invoke = sources.iter().any(|source| source.name == "invoke");
+        for source in &mut sources {
+            source.lines = source
+                .lines
+                .replace("acme.zendesk.com", "zendesk.example.com");
+            match source.name.as_str() {
+                // Two sources cannot have the same origin.
+                "stepfunctions" if !has_invoke => source.receive_from(&["invoke"]),
+                "eventbridge" => {
+                    source.receive_from(&["events:us-east-1:000000000000:com.example.approvals"]);
+                }
+                _ => {}
+            }
+        }
         Ok(Self { sources })
     }
 
     /// Sets the origins of the queue's messages.
     pub(super) fn receive_queue_from(&mut self, origins: &[&str]) {
         for source in self.sources.iter_mut().filter(|one| one.name == "queue") {
-            let listed = origins.join("\", \"");
-            source.lines = source.lines.replace(QUEUE_ORIGIN, &listed);
-            source.from = origins.iter().map(ToString::to_string).collect();
+            source.receive_from(origins);
         }
     }
 
@@ -166,15 +184,44 @@ impl Sample {
         for (map, text) in self.maps() {
             files.push((format!("maps/{map}.jq"), text.to_owned()));
         }
-        let cases = self.cases();
-        for (path, text) in EVENTS {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            if cases.contains(&format!("\"events/{name}\"")) {
-                files.push((format!("policy/cases/events/{name}"), text.to_owned()));
-            }
+        let events = self.events();
+        files.extend(events.map(|(name, text)| (format!("{CASE_EVENTS}/{name}"), text.to_owned())));
+        if let Some(event) = self.queue_event() {
+            files.push((QUEUE_EVENT.to_owned(), event));
         }
-        files.push(("policy/cases/sample.toml".to_owned(), cases));
+        files.push(("policy/cases/sample.toml".to_owned(), self.cases()));
         files
+    }
+
+    /// The events that the cases name, each as its file's name and its text.
+    fn events(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let cases = self.cases();
+        let named = EVENTS.into_iter().map(|(path, text)| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            (name, text)
+        });
+        named.filter(move |(name, _)| cases.contains(&format!("\"events/{name}\"")))
+    }
+
+    /// A message of the queue as its host hands it over, for `invoke`; `None` if the folder has no
+    /// source `queue`, or one that does not receive from the sample's queue.
+    fn queue_event(&self) -> Option<String> {
+        let receives = |source: &Source| source.from.iter().any(|from| from == QUEUE_ORIGIN);
+        self.sources.iter().find(|source| receives(source))?;
+        let (event, _) = self.allowed_event("queue");
+        let mut events = self.events();
+        let (_, body) = events.find(|(name, _)| event.ends_with(name))?;
+        let message = json!({
+            "messageId": "00000000-0000-4000-8000-000000000001",
+            "receiptHandle": "1",
+            "body": body,
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": QUEUE_ARN,
+            "awsRegion": "us-east-1",
+        });
+        Some(format!("{:#}\n", json!({ "Records": [message] })))
     }
 
     fn configuration(&self) -> String {
@@ -194,8 +241,11 @@ impl Sample {
         text
     }
 
-    /// The sample's entities, without those of other sources. Each entity is a line.
+    /// The sample's entities, each on a line: without those of other sources, and of the images and
+    /// accounts only those that a case uses and the first of each group.
     fn entities(&self) -> String {
+        let used: String = self.events().map(|(_, text)| text).collect();
+        let mut groups = BTreeSet::new();
         let keep = |line: &&str| {
             let entity: Value =
                 serde_json::from_str(line.trim_end_matches(',')).unwrap_or_default();
@@ -206,6 +256,10 @@ impl Sample {
                 Some("Share::Requester") => id
                     .split_once('/')
                     .is_some_and(|(source, _)| self.has(source)),
+                Some("Share::Account" | "Share::Image") => {
+                    let group = entity.get("parents").map(Value::to_string);
+                    groups.insert(group) || used.contains(id)
+                }
                 Some(_) => true,
                 None => false,
             }
@@ -273,13 +327,20 @@ impl Sample {
     pub(super) fn variables(&self) -> String {
         let origins = self.sources.iter().flat_map(|source| &source.from);
         let names = origins.filter_map(|origin| origin.strip_prefix("env:"));
-        names
-            .map(|name| format!("{name}=arn:aws:sqs:us-east-1:000000000000:share-requests\n"))
-            .collect()
+        names.map(|name| format!("{name}={QUEUE_ARN}\n")).collect()
     }
 }
 
 impl Source {
+    /// Replaces the origins of the source, which has one.
+    fn receive_from(&mut self, origins: &[&str]) {
+        let listed = origins.join("\", \"");
+        for origin in &self.from {
+            self.lines = self.lines.replace(origin, &listed);
+        }
+        self.from = origins.iter().map(ToString::to_string).collect();
+    }
+
     fn map(&self) -> &str {
         self.map.as_deref().unwrap_or("native")
     }

@@ -11,7 +11,10 @@ impl Sample {
             .sources
             .iter()
             .find(|source| !source.secrets.is_empty());
-        let send = signed.map_or_else(String::new, |source| self.send(source));
+        let send = match signed {
+            Some(source) => self.send(source),
+            None => self.invoke(),
+        };
         let tried = self.sources.first().map_or_else(String::new, |source| {
             let (event, now) = self.allowed_event(&source.name);
             let now = match source.time_field() {
@@ -23,6 +26,7 @@ impl Sample {
                 source.name
             )
         });
+        let settings = self.settings();
         format!(
             "# Image sharing with sharehook\n\n\
              `sharehook.toml` names the sources, `maps/` turns their events into requests, and\n\
@@ -39,10 +43,53 @@ impl Sample {
              \x20  sharehook serve --sandbox\n\
              \x20  ```\n\n\
              {send}\n\
-             3. Make it yours: put your teams, images and accounts into `policy/entities.json`,\n\
-             \x20  the field names of your tickets into `maps/`, and your events with the expected\n\
-             \x20  decisions into `policy/cases/`. Give each sender its secret from `.env`, or\n\
-             \x20  replace it there by the secret that the sender shows. Then run step 1 again.\n"
+             3. Make it yours: in `policy/entities.json` replace the sample's people, images and\n\
+             \x20  accounts by your own, and leave none: they may be somebody's. Put the field names of\n\
+             \x20  your tickets into `maps/`, and your events with the expected decisions into\n\
+             \x20  `policy/cases/`.{settings} Then run step 1 again. Step 2 wrote only to `sandbox/`,\n\
+             \x20  which you can remove.\n"
+        )
+    }
+
+    /// What else the configuration needs, as sentences of step 3.
+    fn settings(&self) -> String {
+        let any = |has: fn(&Source) -> bool| self.sources.iter().any(has);
+        let mut settings = String::new();
+        if any(|source| !source.secrets.is_empty()) {
+            settings += " Give each sender its secret from `.env`, or\n\
+                         \x20  replace it there by the secret that the sender shows.";
+        }
+        if any(|source| !source.from.is_empty()) {
+            settings += " Replace each `from` in\n\
+                         \x20  `sharehook.toml`, or its variable in `.env`, by the origin of your trigger\n\
+                         \x20  (`docs/hosts.md`).";
+        }
+        if any(|source| source.fetch.is_some()) {
+            settings += " Replace the address, app and\n\
+                         \x20  definitions of each `fetch` in `sharehook.toml`, and its login in `.env`.";
+        }
+        settings
+    }
+
+    /// The step that processes an event of the first source as its host does.
+    fn invoke(&self) -> String {
+        let Some(source) = self.sources.first() else {
+            return String::new();
+        };
+        let event = match self.queue_event() {
+            Some(_) if source.name == "queue" => super::QUEUE_EVENT.to_owned(),
+            _ => self.allowed_event(&source.name).0,
+        };
+        if source.from.iter().any(|from| from.starts_with("azure:")) {
+            return "   Azure's host hands its queue's messages over; there is no event to try here.\n".to_owned();
+        }
+        format!(
+            "   Process an event from a second terminal, as its host would:\n\n\
+             \x20  ```sh\n\
+             \x20  set -a; . ./.env; set +a\n\
+             \x20  sharehook invoke {event} --sandbox\n\
+             \x20  sharehook grants --sandbox\n\
+             \x20  ```\n"
         )
     }
 
@@ -60,7 +107,10 @@ impl Sample {
                  \x20    -H 'content-type: application/json' --data-binary @{event}\n\
                  \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} \\\n\
                  \x20    \"$(sharehook sign --source {name} --body {event})\"\n\
-                 \x20  sharehook grants\n\
+                 \x20  ```\n\n\
+                 \x20  It answers at once, and reads the instance. A moment later:\n\n\
+                 \x20  ```sh\n\
+                 \x20  sharehook grants --sandbox\n\
                  \x20  ```\n"
             );
         }
@@ -82,12 +132,13 @@ impl Sample {
              {renewed}\
              \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} --data-binary @{sent} \\\n\
              \x20    \"$(sharehook sign --source {name} --body {sent})\"\n\
+             \x20  sharehook grants --sandbox\n\
              \x20  ```\n"
         )
     }
 
     /// The event of the source's first case whose request is allowed, and when the event arrives.
-    fn allowed_event(&self, source: &str) -> (String, String) {
+    pub(super) fn allowed_event(&self, source: &str) -> (String, String) {
         let of_source = format!("source = \"{source}\"");
         let cases = self.cases();
         let case = cases
