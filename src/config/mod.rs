@@ -20,6 +20,7 @@ mod reader;
 mod renewal;
 mod report;
 mod resolve;
+mod sandbox;
 #[cfg(test)]
 mod schema;
 mod seal;
@@ -48,7 +49,7 @@ pub use valid::{
     AccountConfig, CloudConfig, CloudKey, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef,
     MetricsAccess, NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
-pub use vars::Vars;
+pub use vars::{SANDBOX_ENTRY, Vars};
 
 impl Config {
     /// Reads a configuration from `text`. Its relative paths are relative to the folder of `file`.
@@ -66,7 +67,7 @@ impl Config {
         resolve::draft(file, text, vars, SecretValues::Configured(fetched))?.valid()
     }
 
-    /// Reads as much of the configuration file as possible, for commands that report all problems.
+    /// Reads as much of the file as possible, for commands that report all problems.
     ///
     /// # Errors
     /// The file cannot be read or parsed, or has 100 wrong values or one that cannot be left out.
@@ -83,9 +84,8 @@ impl Config {
         Self::read(&path.display().to_string(), &text_of(path)?, vars, fetched)
     }
 
-    /// Reads the configuration file without its secrets, and uses `stand_in` for each of them. For
-    /// commands that neither verify deliveries of senders nor call the cloud. Drops `[seal]` if
-    /// its key is in AWS or in a variable that `key` names.
+    /// Reads the configuration file with `stand_in` for each secret, for commands that neither verify
+    /// deliveries nor call the cloud. Drops `[seal]` if its key is in AWS or in a variable.
     ///
     /// # Errors
     /// As [`load`](Self::load), except problems with the value of a secret.

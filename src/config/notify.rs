@@ -34,7 +34,11 @@ impl Reader<'_> {
             let on = self.on(written);
             let named = self.sources_of(written, sources, all_named);
             let address = self.address(written);
-            let auth = self.auth(entry);
+            let inbox = self.inbox_for(address.as_ref());
+            let auth = match &inbox {
+                Some(_) => self.invented(|reader| reader.auth(entry)),
+                None => self.auth(entry),
+            };
             let map = self.template(written);
             let ca = self.ca_file(&written.ca_file);
             let proxy = self.proxy(written.proxy.as_ref());
@@ -51,7 +55,9 @@ impl Reader<'_> {
                         sources: named,
                     },
                     preset: *written.preset.get_ref(),
-                    address,
+                    to_inbox: inbox.is_some(),
+                    proxy: proxy.filter(|_| inbox.is_none()),
+                    address: inbox.or(address),
                     auth,
                     map,
                     language: written.language,
@@ -59,7 +65,6 @@ impl Reader<'_> {
                     transitions,
                     user,
                     ca,
-                    proxy,
                     mark: self.mark(entry.span()),
                 });
             }

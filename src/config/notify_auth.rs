@@ -8,6 +8,7 @@ use crate::notify::{Auth, AuthNeed, AwsKey, Bot, BotKind};
 
 use super::raw_notify::{RawAuth, RawNotify};
 use super::reader::{Reader, set};
+use super::secrets::SecretValues;
 
 pub(super) const AUTH_FORMS: &str =
     "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
@@ -83,7 +84,8 @@ impl Reader<'_> {
     fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
         let stand_in = self.secrets.stand_in().map(|text| text.expose_secret());
         let var = |name: &str| {
-            let value = set(self.vars, name).map(String::as_str);
+            let own = !matches!(self.secrets, SecretValues::StandIn(_));
+            let value = set(self.vars, name).filter(|_| own).map(String::as_str);
             value.or(stand_in).map(str::to_owned)
         };
         let host = raw.url.as_ref();

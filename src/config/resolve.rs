@@ -20,7 +20,7 @@ use super::raw_check::RawCheck;
 use super::reader::{Reader, set};
 use super::secrets::{SecretValues, Secrets};
 use super::valid::{Config, Draft, NotifyConfig};
-use super::vars::Vars;
+use super::vars::{SANDBOX_ENTRY, Vars};
 
 /// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
@@ -121,7 +121,9 @@ impl Reader<'_> {
             ("limits.seconds", place(&raw.limits.seconds), ""),
         ];
         let mark = |(name, span, variable): (_, Option<Range<usize>>, &str)| {
-            let span = span.filter(|_| set(self.vars, variable).is_none())?;
+            let replaced =
+                ["journal", "seal.key"].contains(&name) && set(self.vars, SANDBOX_ENTRY).is_some();
+            let span = span.filter(|_| !replaced && set(self.vars, variable).is_none())?;
             Some((name, self.mark(span)))
         };
         spans.into_iter().filter_map(mark).collect()
@@ -140,6 +142,9 @@ impl Reader<'_> {
         &mut self,
         written: Option<Spanned<RawJournal>>,
     ) -> (Option<JournalLocation>, Option<JournalLocation>) {
+        if let Some(journal) = self.sandbox_journal() {
+            return (Some(journal), None);
+        }
         let index = set(self.vars, JOURNAL_INDEX_VAR);
         match (set(self.vars, JOURNAL_VAR), index) {
             (Some(place), index) => {

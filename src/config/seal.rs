@@ -29,6 +29,9 @@ impl Reader<'_> {
         journal: Option<&JournalLocation>,
         index: Option<&JournalLocation>,
     ) -> Option<SealConfig> {
+        if let Some(seal) = self.sandbox_seal() {
+            return Some(seal);
+        }
         let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
         if let Some(Ok(SecretRef::Env(name))) = key {
             self.variables.insert(name);

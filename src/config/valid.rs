@@ -228,6 +228,8 @@ pub struct NotifyConfig {
     pub preset: Preset,
     /// The target's address. `None` if the address is that of the source's `fetch`.
     pub address: Option<Address>,
+    /// Whether `--sandbox` replaced the address by the stand-in cloud's inbox.
+    pub to_inbox: bool,
     /// How the program authenticates at the target.
     pub auth: Auth,
     /// The operator's own template, as path and text. `None` if the target uses the template that

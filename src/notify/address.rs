@@ -67,6 +67,11 @@ impl Address {
         Ok(url)
     }
 
+    /// Whether the host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.0.host_str().is_some_and(is_loopback)
+    }
+
     /// Whether `url` has this address's scheme, host and port.
     pub fn same_origin(&self, url: &Url) -> bool {
         self.0.origin() == url.origin()

@@ -60,8 +60,8 @@ fn the_index_in_chinese_names_every_chinese_page() {
 fn the_readme_in_chinese_leads_from_an_approval_to_a_share() {
     let page = &pages("README.zh-CN.md")[0];
     // The program fetches the instance after it has answered the event, so the script waits.
-    let look = "for _ in $(seq 100); do command sharehook grants | grep -q active && break; sleep 0.1; done\n\
-                command sharehook grants\ngrep -o '<html lang=\"zh\">' report.html\n";
+    let look = "for _ in $(seq 100); do command sharehook grants --sandbox | grep -q active && break; sleep 0.1; done\n\
+                command sharehook grants --sandbox\ngrep -o '<html lang=\"zh\">' report.html\n";
     let all = blocks(&page.text, "sh");
     // Only the run for Feishu includes the first block, the demo.
     for (system, from) in [("feishu", 0), ("dingtalk", 1), ("wecom", 1)] {

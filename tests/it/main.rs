@@ -84,6 +84,7 @@ mod scf_credentials;
 mod schedules;
 mod schema;
 mod senders;
+mod stand_in_journal;
 mod store_operations;
 mod straight_line;
 mod support;

@@ -330,6 +330,9 @@ impl Notification<'_> {
     /// Returns the response address of the delivery if it belongs to Slack or has the target's
     /// origin.
     fn response_url(&self) -> Option<Url> {
+        if self.target.config.to_inbox {
+            return None;
+        }
         let text = self.attempt.callback?.response_url.as_ref()?;
         let url = Url::parse(text.expose_secret()).ok()?;
         let slack = url.scheme() == "https"

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::app::{App, Prepared, StartError};
 use crate::clock::{self, Clock};
+#[cfg(feature = "sandbox")]
+use crate::config::SANDBOX_ENTRY;
 use crate::config::{AwsSecrets, Config, Vars, aws_secrets, text_of};
 use crate::entrypoints::host::Host;
 
@@ -149,8 +151,11 @@ impl Context {
     /// Returns the context for a command that calls the stand-in cloud at this address.
     #[cfg(feature = "sandbox")]
     pub(super) fn at_sandbox(&self, address: SocketAddr) -> Self {
+        let url = format!("http://{address}");
+        let mut vars = super::sandbox::vars_for(&self.vars, &url);
+        vars.insert(SANDBOX_ENTRY.to_owned(), url);
         Self {
-            vars: super::sandbox::vars_for(&self.vars, &format!("http://{address}")),
+            vars,
             ..self.clone()
         }
     }

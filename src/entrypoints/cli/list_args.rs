@@ -21,6 +21,10 @@ pub(crate) struct JournalPlace {
     /// The place of the journal's index, if it is elsewhere
     #[arg(long, value_name = "PLACE", requires = "journal")]
     pub(crate) index: Option<String>,
+    /// The journal of the stand-in cloud
+    #[cfg(feature = "sandbox")]
+    #[arg(long, conflicts_with = "journal")]
+    pub(crate) sandbox: bool,
 }
 
 /// The filters of `requests` and `grants`. `S`: the states of the listed things.

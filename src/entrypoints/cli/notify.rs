@@ -11,7 +11,7 @@ use crate::entrypoints::outcome::Exit;
 use super::list_args::NotifyOptions;
 use super::listing::print_list;
 use super::print::{out, seconds};
-use super::reading::{ReadJournal, warned};
+use super::reading::{ReadJournal, context_of, warned};
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
@@ -28,11 +28,10 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         let (what, shown) = ("notifications", notifications_table);
         return Ok(print_list(context, &journal, what, &listed, shown));
     };
-    let app = context.start().await?;
-    let (name, request) = match wanted.split_once('/') {
-        Some((name, request)) => (name, Some(request)),
-        None => (wanted.as_str(), None),
-    };
+    let app = context_of(context, &options.place).start().await?;
+    let (name, request) = wanted.split_once('/').ok_or_else(|| {
+        Failure::usage("--retry takes NAME/ID: the name of a [[notify]] and the id of a request")
+    })?;
     let name: Result<NotifyName, Problem> = name.parse();
     let name = name.map_err(|problem| Failure::option("--retry", &problem))?;
     let known = |one: &crate::config::NotifyConfig| one.subscription.name == name;

@@ -28,6 +28,7 @@ pub(super) struct ReadJournal {
 
 impl ReadJournal {
     pub(super) fn open(context: &Context, place: &JournalPlace) -> Result<Self, Failure> {
+        let context = &context_of(context, place);
         let (config, location, index) = match &place.journal {
             Some(journal) => {
                 let index = place.index.as_deref();
@@ -99,21 +100,19 @@ impl ReadJournal {
     }
 }
 
-/// Refuses a directory with other content than a journal's: the path on the command line is wrong.
-fn require_journal(directory: &Path) -> Result<(), Failure> {
-    let has = |inner: &str| directory.join(inner).exists();
-    let filled = std::fs::read_dir(directory).is_ok_and(|mut names| names.next().is_some());
-    // `log` alone is a name that other folders have too.
-    let of_journal = ["requests", "index", "workers", "probe", "log/segments"];
-    if !filled || of_journal.into_iter().any(has) {
-        return Ok(());
+/// The context of the configured journal, or of the stand-in cloud's.
+#[cfg(feature = "sandbox")]
+pub(super) fn context_of(context: &Context, place: &JournalPlace) -> Context {
+    match place.sandbox {
+        true => context.at_sandbox(super::sandbox::default_address()),
+        false => context.clone(),
     }
-    let problem = format!("{} is not a journal", directory.display());
-    let remedy = "name the folder that contains requests/ and log/";
-    Err(Failure::option(
-        "--journal",
-        &Problem::new("journal", problem, remedy),
-    ))
+}
+
+/// The context of the configured journal. This build has no stand-in cloud.
+#[cfg(not(feature = "sandbox"))]
+pub(super) fn context_of(context: &Context, _place: &JournalPlace) -> Context {
+    context.clone()
 }
 
 fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {

@@ -22,6 +22,11 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
     let to = written.map_err(wrong)?;
     let read = ReadJournal::open(context, &options.place)?;
     read.allows_report_at(&to).map_err(wrong)?;
+    #[cfg(feature = "sandbox")]
+    if options.place.sandbox {
+        let configured = context.load_to_read(false)?;
+        configured.allows_report_at(&to).map_err(wrong)?;
+    }
     let key = verifier(&options.key, &read)?;
     let configured = read.config.as_ref().map(|config| config.report.language);
     let language = options.language.or(configured);

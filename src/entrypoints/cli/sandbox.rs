@@ -41,6 +41,11 @@ pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     vars
 }
 
+/// The address of the stand-in cloud of `serve --sandbox`, if none is given.
+pub(super) fn default_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 18300))
+}
+
 pub(super) fn options(site: Site) -> SandboxOptions {
     let site = match site {
         Site::Intl => sharehook_sandbox::Site::Intl,
@@ -86,4 +91,15 @@ fn not_started(listen: SocketAddr, error: &io::Error) -> Failure {
 pub(super) async fn is_there(address: SocketAddr) -> bool {
     let connecting = TcpStream::connect(address);
     matches!(tokio::time::timeout(PATIENCE, connecting).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_address_is_that_of_the_sandbox() {
+        let address = default_address().to_string();
+        assert_eq!(address, sharehook_sandbox::cli::DEFAULT_ADDRESS);
+    }
 }

@@ -133,13 +133,17 @@ pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit
         }
         return serve(context, options.listen).await;
     };
-    let site = context.load()?.cloud.site;
-    let running = super::sandbox::start(site, sandbox, stocked).await?;
-    let url = running.url();
+    let config = context.at_sandbox(sandbox).load()?;
+    let running = super::sandbox::start(config.cloud.site, sandbox, stocked).await?;
+    let (url, journal) = (running.url(), config.journal);
     if context.json {
-        out(json!({ "sandbox": url }));
+        out(json!({ "sandbox": url, "journal": journal.to_string() }));
     } else {
         outln!("stand-in cloud on {url} (state: {url}/sandbox/state)");
+        outln!("its journal: {journal} (`sharehook grants --sandbox` reads it)");
+        if config.notify.iter().any(|notify| notify.to_inbox) {
+            outln!("notifications go to {url}/sandbox/inbox, not to your systems");
+        }
     }
     serve(&context.at_sandbox(running.addr), options.listen).await
 }

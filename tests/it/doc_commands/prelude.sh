@@ -17,10 +17,12 @@ wait_for() {
 # Runs `serve` and `sandbox` in the background on the free ports, and records the exit code 0 for
 # them in CALLS. Runs every other command to its end.
 sharehook() {
-  local arguments=() argument listen=yes code=0
+  local arguments=() argument listen=yes code=0 address==127.0.0.1:$CLOUD
+  # These commands only read the journal of the stand-in cloud.
+  case $1 in requests | grants | explain | notify | report | audit) address= ;; esac
   for argument in "$@"; do
     case $argument in
-      --sandbox) argument=--sandbox=127.0.0.1:$CLOUD ;;
+      --sandbox) argument=--sandbox$address ;;
       127.0.0.1:8080) argument=127.0.0.1:$PORT listen=no ;;
     esac
     arguments+=("$argument")

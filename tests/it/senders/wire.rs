@@ -355,7 +355,7 @@ async fn any_active_secret_counts_and_the_journal_says_which() {
             "{id}"
         );
     }
-    let journal = text_below(&served.folder.path().join("journal"));
+    let journal = text_below(&served.folder.path().join("sandbox/journal"));
     for (name, secret) in [("github", TEXT_SECRET), ("old", OLD_SECRET)] {
         let version = journal.split(&format!("\"file:{name}.secret@")).nth(1);
         let version = version.and_then(|rest| rest.split('"').next()).unwrap();
