@@ -160,14 +160,13 @@ impl<'a> ClaimWriter<'a> {
     /// `doubted` means that the account whose key was used may not own the image. The record of a
     /// cancel then does not name that account as the owner.
     pub(in crate::app) async fn planned(&mut self, plan: &Plan, doubted: bool) -> Result<(), Stop> {
-        let looked_only = plan.is_empty() && doubted;
-        if plan.is_empty() && !doubted || self.revoking() || self.looked_before() {
+        if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());
         }
         let results = plan
             .settled()
             .iter()
-            .filter(|r| !looked_only && !r.pending() && r.called_off_by.is_none())
+            .filter(|r| !r.pending() && r.called_off_by.is_none())
             .cloned()
             .map(|result| self.with_renewal(result))
             .collect();

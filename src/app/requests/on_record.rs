@@ -49,7 +49,7 @@ impl OnRecord {
         known
     }
 
-    /// Results for the items of a cancel or revocation if another account is known to have given all
+    /// Results for the items of a revocation if another account is known to have given all
     /// these shares: they get no call, because what the key in use finds under the image's name is
     /// not what was shared. `seen` names the account of that key; `entry`: its name in the
     /// configuration. Omits the items that `done` settles.

@@ -177,7 +177,7 @@ impl App {
         let adoption = self.not_adopted(writer.state(), approved.request(), &seen, &done);
         done.extend(adoption.await.map_err(Stop::Journal)?);
         let foreign = on_record.of_another_owner(approved.request(), &seen, &done, context.account);
-        if !foreign.is_empty() {
+        if writer.revoking() && !foreign.is_empty() {
             // The account that looked now proves nothing to a later turn.
             writer.set_owner(writer.state().owner().cloned());
             done.extend(foreign);
