@@ -13,7 +13,7 @@
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const filtered = words.length > 0 || source.value !== "" || state.value !== "";
-    let shown = 0;
+    let shown = 0, cut = false;
     for (const row of rows) {
       const fits = (wanted, has) => wanted === "" || wanted === has;
       const match = words.every((word) => texts.get(row).includes(word))
@@ -27,9 +27,13 @@
       if (!count || all === 0) continue;
       count.dataset.all ??= count.textContent;
       const here = section.querySelectorAll("tbody tr:not([hidden])").length;
-      count.textContent = filtered ? counted(form.dataset.shown, here, all) : count.dataset.all;
+      // A list that is cut keeps saying so: a search without a match proves nothing then.
+      const whole = count.dataset.all === String(all);
+      cut ||= !whole;
+      const now = counted(form.dataset.shown, here, all) + (whole ? "" : ` (${count.dataset.all})`);
+      count.textContent = filtered ? now : count.dataset.all;
     }
-    said.textContent = filtered ? counted(form.dataset.match, shown, rows.length) : "";
+    said.textContent = filtered ? counted(form.dataset.match, shown, rows.length) + (cut ? " " + form.dataset.cut : "") : "";
   };
 
   const order = new Intl.Collator(document.documentElement.lang, { numeric: true });

@@ -119,8 +119,17 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
         assert_eq!(code, Some(0), "{hosts:?}: {out}");
         let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
         assert!(readme.contains("\n## Deploy\n"), "{readme}");
+        assert!(readme.contains("`SHAREHOOK_SEAL_KEY`"), "{readme}");
         for (host, file) in HOSTS.iter().filter(|(host, _)| hosts.contains(host)) {
             assert!(new.join(file).is_file(), "{host}");
+            let more: &[&str] = match *host {
+                "azure" => &["Drift/function.json", ".funcignore"],
+                "container" => &[".dockerignore"],
+                _ => &[],
+            };
+            for file in more {
+                assert!(new.join(file).is_file(), "{host}: {file}");
+            }
             // Damage to the files of each host except SCF causes a warning.
             let text = std::fs::read_to_string(new.join(file)).unwrap();
             let damaged = match *host {

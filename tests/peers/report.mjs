@@ -11,10 +11,12 @@ const words = {
   en: {
     search: "Search", state: "State", clear: "Clear", ends: "Ends", overdue: "overdue", noEnd: "no end", stillShared: "is still shared with",
     rowsMatch: /^\d+ of \d+ rows match\.$/, noneShown: /^0 of \d+ shown$/,
+    cut: "the first 1000 of 3220", notSearched: /match\. .*not searched.*audit export/,
   },
   zh: {
     search: "搜索", state: "状态", clear: "清除", ends: "到期", overdue: "逾期", noEnd: "无到期时间", stillShared: "仍然共享给",
     rowsMatch: /^共 \d+ 行，符合条件的有 \d+ 行。$/, noneShown: /^显示 0 \/ \d+$/,
+    cut: "共 3220 条，这里是前 1000 条", notSearched: /。 .*搜不到.*audit export/,
   },
 }[language];
 const modules = process.env.SHAREHOOK_NODE_MODULES;
@@ -83,6 +85,19 @@ const phone = { width: 360, height: 740 };
   assert.deepEqual(await ends(), up.toReversed());
   assert.equal(await header.getAttribute("aria-sort"), "descending");
   shown.push("the keyboard sorts a column up and down; a share without end is last");
+  await close(opened);
+}
+
+// Searches a page whose list of grants is cut, as one with more than a thousand is.
+{
+  const opened = await open({ viewport: desktop });
+  const { page } = opened;
+  await page.evaluate((cut) => { document.querySelector("#grants .count").textContent = cut; }, words.cut);
+  await page.getByLabel(words.search).fill("no such ticket");
+  const count = await page.locator("#grants .count").innerText();
+  assert.ok(count.endsWith(`(${words.cut})`), count);
+  assert.match(await page.getByRole("status").innerText(), words.notSearched);
+  shown.push("a search in a cut list says that it does not search all");
   await close(opened);
 }
 

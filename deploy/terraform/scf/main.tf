@@ -1,4 +1,4 @@
-# sharehook on Tencent SCF: a web function that takes signed webhooks, its timer, its role. README.md beside this file says what was checked.
+# sharehook on Tencent SCF: a web function that takes signed webhooks, an event function that sweeps, their role. README.md beside this file says what was checked.
 
 terraform {
   required_version = ">= 1.6"
@@ -13,12 +13,12 @@ terraform {
 variable "name" {
   type        = string
   default     = "sharehook"
-  description = "Name of the function and its role."
+  description = "Name of the web function and the role. The event function's name ends in -sweep."
 }
 
 variable "package" {
   type        = string
-  description = "The zip of deploy/scf/README.md: scf_bootstrap, the static binary, the bundle."
+  description = "The zip of deploy/scf/README.md: scf_bootstrap, bootstrap, the static binary, the bundle."
 }
 
 variable "journal" {
@@ -84,8 +84,20 @@ resource "tencentcloud_scf_function" "sharehook" {
   timeout     = 60
   role        = tencentcloud_cam_role.function.name
   environment = merge(var.variables, { SHAREHOOK_JOURNAL = var.journal })
+}
 
-  # The sweep.
+# A web function takes no timer event, so this function of the same package ends expired shares.
+resource "tencentcloud_scf_function" "sweep" {
+  name        = "${var.name}-sweep"
+  func_type   = "Event"
+  runtime     = "CustomRuntime"
+  handler     = "bootstrap"
+  zip_file    = var.package
+  mem_size    = 256
+  timeout     = 60
+  role        = tencentcloud_cam_role.function.name
+  environment = merge(var.variables, { SHAREHOOK_JOURNAL = var.journal })
+
   triggers {
     name         = "sweep"
     type         = "timer"

@@ -17,12 +17,15 @@ macro_rules! azure {
         )
     };
 }
-const AZURE: [(&str, &str); 4] = [
+const AZURE: [(&str, &str); 5] = [
     azure!("host.json"),
     azure!("hooks/function.json"),
     azure!("events/function.json"),
     azure!("Sweep/function.json"),
+    azure!("Drift/function.json"),
 ];
+/// What belongs neither into version control nor into a package.
+pub(super) const PRIVATE: &str = "/.env\n/journal\n/seal.key\n";
 /// The function for queue messages, which only a folder with the source `queue` gets.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
@@ -44,12 +47,17 @@ pub(super) fn files(
     let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
     match host {
         DeployTo::Lambda => vec![("template.yaml".to_owned(), template(variables))],
-        DeployTo::Container => vec![("Dockerfile".to_owned(), dockerfile())],
+        DeployTo::Container => vec![
+            ("Dockerfile".to_owned(), dockerfile()),
+            (".dockerignore".to_owned(), PRIVATE.replace('/', "")),
+        ],
         DeployTo::Knative => vec![("service.yaml".to_owned(), KNATIVE.to_owned())],
         DeployTo::Scf => vec![("scf_bootstrap".to_owned(), SCF.to_owned())],
         DeployTo::Azure => {
             let queue = Some(&AZURE_QUEUE).filter(|_| has_queue);
-            AZURE.iter().chain(queue).map(owned).collect()
+            let ignore = [(".funcignore".to_owned(), PRIVATE.replace('/', ""))];
+            let shipped = AZURE.iter().chain(queue).map(owned);
+            shipped.chain(ignore).collect()
         }
     }
 }
@@ -107,19 +115,21 @@ pub(super) fn steps(host: DeployTo) -> &'static str {
         }
         DeployTo::Container => {
             "Container: put the static binary into this folder as `sharehook`, and run `docker build -t sharehook .`. Start\n\
-             it with the variables of `.env`, the cloud's credentials, and `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX`."
+             it with the variables below."
         }
         DeployTo::Knative => {
             "Knative, Cloud Run: make the image (`--host container` writes its Dockerfile) and a secret `sharehook` with\n\
-             the variables of `.env`; set image and bucket in `service.yaml`, and run `kubectl apply -f service.yaml`."
+             the variables below; set image and bucket in `service.yaml`, and run `kubectl apply -f service.yaml`."
         }
         DeployTo::Azure => {
-            "Azure Functions: put the static binary beside `host.json` as `sharehook`, set the variables of `.env` in the\n\
+            "Azure Functions: put the static binary beside `host.json` as `sharehook`, set the variables below in the\n\
              app, and run `func azure functionapp publish APP --custom` here."
         }
         DeployTo::Scf => {
-            "Tencent SCF: put the static binary into this folder as `sharehook`, zip the folder without `.env`, and create a web\n\
-             function of it with the variables of `.env`, an execution role, and a timer of five minutes."
+            "Tencent SCF: run `sharehook bundle package`, and put the static binary into `package` as `sharehook`, and\n\
+             `scf_bootstrap` as `scf_bootstrap` and as `bootstrap`. Zip what is in `package`, and create of it a web\n\
+             function for the webhooks, and an event function with a timer of five minutes, which ends expired\n\
+             shares: a web function takes no timer event. Give both an execution role."
         }
     }
 }

@@ -22,15 +22,13 @@ pub(super) use options::InitOptions;
 use options::DeployTo;
 use sample::Sample;
 
-const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n/sandbox\n";
-
 pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Failure> {
     let mut sample = Sample::of(&options.sources).map_err(Failure::Usage)?;
     sample.receive_queue_from(&hosts::queue_origins(&options.hosts));
     let folder = &options.dir;
     refuse_occupied(folder)?;
     let mut files = sample.files();
-    files.push((".gitignore".to_owned(), GITIGNORE.to_owned()));
+    files.push((".gitignore".to_owned(), hosts::PRIVATE.to_owned()));
     let variables = sample.variable_names();
     for host in &options.hosts {
         files.extend(hosts::files(*host, &variables, sample.has("queue")));
@@ -72,13 +70,25 @@ fn deployment(hosts: &[DeployTo]) -> String {
     if hosts.is_empty() {
         return String::new();
     }
-    let steps: String = hosts
-        .iter()
-        .map(|host| format!("- {}\n", hosts::steps(*host).replace('\n', "\n  ")))
+    let mut steps: Vec<&str> = Vec::new();
+    for step in hosts.iter().map(|host| hosts::steps(*host)) {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    let steps: String = steps
+        .into_iter()
+        .map(|step| format!("- {}\n", step.replace('\n', "\n  ")))
         .collect();
     format!(
-        "\n## Deploy\n\n{steps}\nThe static binary, and what each host needs: `docs/hosts.md` and `deploy/` in the \
-         repository.\n`sharehook check` reads these files too.\n"
+        "\n## Deploy\n\n{steps}\n\
+         Each host needs these variables:\n\n\
+         - those of `.env`;\n\
+         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n         \x20 the folder `journal` with its instance;\n\
+         - `SHAREHOOK_SEAL_KEY`: the output of `openssl rand -base64 32`, of which you keep a copy;\n\
+         - the cloud's credentials: `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, unless the host has a role.\n\n\
+         The static binary, and what else each host needs: `docs/hosts.md` and `deploy/` in the repository.\n\
+         `sharehook check` reads these files too.\n"
     )
 }
 
