@@ -29,9 +29,10 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         return Ok(print_list(context, &journal, what, &listed, shown));
     };
     let app = context_of(context, &options.place).start().await?;
-    let (name, request) = wanted.split_once('/').ok_or_else(|| {
-        Failure::usage("--retry takes NAME/ID: the name of a [[notify]] and the id of a request")
-    })?;
+    let (name, request) = match wanted.split_once('/') {
+        Some((name, request)) => (name, Some(request)),
+        None => (wanted.as_str(), None),
+    };
     let name: Result<NotifyName, Problem> = name.parse();
     let name = name.map_err(|problem| Failure::option("--retry", &problem))?;
     let known = |one: &crate::config::NotifyConfig| one.subscription.name == name;

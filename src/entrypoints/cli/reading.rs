@@ -149,3 +149,20 @@ pub(super) fn only<'a, T>(
         ))),
     }
 }
+
+/// Refuses a directory with other content than a journal's: the path on the command line is wrong.
+fn require_journal(directory: &Path) -> Result<(), Failure> {
+    let has = |inner: &str| directory.join(inner).exists();
+    let filled = std::fs::read_dir(directory).is_ok_and(|mut names| names.next().is_some());
+    // `log` alone is a name that other folders have too.
+    let of_journal = ["requests", "index", "workers", "probe", "log/segments"];
+    if !filled || of_journal.into_iter().any(has) {
+        return Ok(());
+    }
+    let problem = format!("{} is not a journal", directory.display());
+    let remedy = "name the folder that contains requests/ and log/";
+    Err(Failure::option(
+        "--journal",
+        &Problem::new("journal", problem, remedy),
+    ))
+}

@@ -25,7 +25,7 @@ const AZURE: [(&str, &str); 5] = [
     azure!("Drift/function.json"),
 ];
 /// What belongs neither into version control nor into a package.
-pub(super) const PRIVATE: &str = "/.env\n/journal\n/seal.key\n";
+pub(super) const PRIVATE: &str = "/.env\n/journal\n/seal.key\n/sandbox\n";
 /// The function for queue messages, which only a folder with the source `queue` gets.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
