@@ -54,7 +54,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "If you still need it, request a new share before then.", $which]
     elif .type == "revoked" then
-      [if $good == [] then "The share of \($image) that was overdue has ended: nothing of it was left to revoke."
+      [if $good == [] then "The share of \($image) has ended: nothing of it was left to revoke."
        else "The share of \($image) with \($good | list) has ended and was revoked." end,
        "If you still need it, request a new share.", $which]
     else

@@ -53,7 +53,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["\($image)对 \($given | list) 的共享将于 \(.expires_at | day) 到期。",
        "如果仍然需要，请在到期之前提交新的共享申请。", $which]
     elif .type == "revoked" then
-      [if $good == [] then "\($image)的逾期共享已经结束，没有需要收回的内容。"
+      [if $good == [] then "\($image)的共享已经结束，没有需要收回的内容。"
        else "\($image)对 \($good | list) 的共享已经结束并收回。" end,
        "如果仍然需要，请提交新的共享申请。", $which]
     else

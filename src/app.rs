@@ -26,9 +26,9 @@ mod sweeps;
 
 use tracing::Instrument as _;
 
-use crate::domain::{Identity, ShareRequest, Status, Timestamp};
-use crate::inbound::{Callback, HandshakeReply, Map, VerifiedDelivery};
-use crate::journal::{JournalError, Opened, Phase, Received, State, StreamId, StreamState};
+use crate::domain::{Status, Timestamp};
+use crate::inbound::HandshakeReply;
+use crate::journal::{JournalError, Opened, Phase, State, StreamId, StreamState};
 use crate::policy::Decision;
 use crate::telemetry::{Step, step};
 
@@ -77,54 +77,11 @@ pub(crate) use {
 };
 
 use deliveries::{
-    CredentialHeaders, EarlyAnswer, conflict, identity_of, overloaded, own_comment, unavailable,
+    CredentialHeaders, EarlyAnswer, IncomingDelivery, IncomingRequest, conflict, identity_of,
+    overloaded, own_comment, unavailable,
 };
 use requests::{FirstLook, Permission};
 use statement::Statement;
-
-/// A verified delivery, with what is needed to handle its requests.
-struct IncomingDelivery<'a> {
-    verified: &'a VerifiedDelivery,
-    map: &'a Map,
-    statement: Statement,
-    early: &'a EarlyAnswer,
-    /// When a fetched instance was approved; `None` for a delivery that is its own approval.
-    approved_at: Option<Timestamp>,
-}
-
-/// One request of a delivery, with what is needed to handle it.
-struct IncomingRequest<'a> {
-    identity: Identity,
-    request: &'a ShareRequest,
-    delivery: &'a IncomingDelivery<'a>,
-    received: &'a Received,
-    /// The delivery's callback, if a target may use it.
-    callback: Option<&'a Callback>,
-    now: Timestamp,
-    /// When the request was approved, never after `now`. `expires_in` counts from this instant.
-    approved_at: Timestamp,
-    deadline: Deadline,
-}
-
-impl IncomingRequest<'_> {
-    /// If a comparison of the cloud with the journal made this request: when the comparison began to
-    /// read the journal.
-    fn compared_at(&self) -> Option<Timestamp> {
-        match self.delivery.statement {
-            Statement::Adopts { read_at } | Statement::EndsUnknown { read_at } => Some(read_at),
-            Statement::None | Statement::Gone => None,
-        }
-    }
-
-    fn adopts(&self) -> bool {
-        matches!(self.delivery.statement, Statement::Adopts { .. })
-    }
-
-    /// Whether the request may make calls. If not, `first_look` is not needed.
-    fn makes_calls(&self) -> bool {
-        !self.adopts()
-    }
-}
 
 impl App {
     /// Verifies one delivery, handles its requests and returns the reply.

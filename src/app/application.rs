@@ -54,6 +54,8 @@ pub struct App {
     pub(super) refusals: Arc<Refusals>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) counts: Arc<Fresh<Counted>>,
+    /// Held while the metrics are counted.
+    pub(super) counting: Arc<tokio::sync::Mutex<()>>,
     pub(super) last_report: Arc<Fresh<String>>,
     pub(super) last_refusal: Arc<LastRefusal>,
     /// The key with which secrets are fingerprinted. It is set at its first use.

@@ -86,6 +86,7 @@ impl Prepared {
             refusals: Arc::default(),
             outbox: Arc::default(),
             counts: Arc::default(),
+            counting: Arc::default(),
             last_report: Arc::default(),
             last_refusal: Arc::default(),
             fingerprints: Arc::default(),

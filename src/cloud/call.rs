@@ -38,8 +38,7 @@ pub(super) struct Ready(Arc<Credentials>);
 #[derive(Debug)]
 pub struct Cloud {
     pub(super) settings: CloudSettings,
-    /// Set after the international site has answered that it cannot list the accounts of a
-    /// blueprint.
+    /// Whether the site has answered that it cannot list the accounts of a blueprint.
     pub(super) lists_no_blueprint_shares: AtomicBool,
     client: Client,
     lighthouse: Endpoint,
@@ -85,8 +84,7 @@ impl Cloud {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Replaces the configured key, if any, for later calls. `account` is the account's name, for
-    /// errors.
+    /// Replaces the configured key, if any, for later calls. Errors name `account`.
     ///
     /// # Errors
     /// The id or the key is empty or contains characters that no key has.
@@ -94,8 +92,7 @@ impl Cloud {
         self.credentials.replace_key(account, key)
     }
 
-    /// Makes the next call look up its credentials again. For example, the call then reads the file
-    /// that contains them.
+    /// Makes the next call look up its credentials again, for example in their file.
     pub fn look_up_credentials_again(&self) {
         self.credentials.look_again();
     }
@@ -135,8 +132,7 @@ impl Cloud {
     }
 
     /// Returns how many seconds the cloud's clock was ahead of this machine's clock in the last
-    /// comparison. The number is negative if the cloud's clock was behind. `None` if the difference
-    /// is unknown.
+    /// comparison, negative if it was behind. `None` if the difference is unknown.
     pub fn clock_difference(&self) -> Option<i64> {
         let seconds = self.clock_difference.load(Ordering::Relaxed);
         (seconds != i64::MIN).then_some(seconds)
@@ -155,8 +151,7 @@ impl Cloud {
         Some(seconds)
     }
 
-    /// Corrects the time of later calls from an answer's `Date` header. Returns false if the header
-    /// is absent or unreadable.
+    /// Corrects the time of later calls from an answer's `Date` header, if the header is valid.
     fn fix_clock(&self, date: Option<&str>) -> bool {
         let Some(offset) = self.compare_clock(date) else {
             return false;
@@ -190,8 +185,7 @@ impl Cloud {
 }
 
 impl RegionalCloud<'_> {
-    /// Returns the latest instant at which a call that is sent now can end, including its
-    /// repetition.
+    /// Returns the latest instant at which a call that is sent now, and its repetition, can end.
     pub fn call_end(&self) -> Deadline {
         let longest = REPEAT_WITHIN.saturating_add(self.cloud.settings.call_timeout);
         self.deadline.or_sooner(Deadline::after(longest))
@@ -207,8 +201,7 @@ impl RegionalCloud<'_> {
         }
     }
 
-    /// Returns the API for calls that fail if they get no slot in the rate limit within `longest`
-    /// from now.
+    /// Returns the API for calls that fail if they get no slot within `longest` from now.
     pub(crate) fn with_slots_within(&self, longest: Duration) -> Self {
         let slot_by = self.slot_by.or_sooner(Deadline::after(longest));
         Self {

@@ -10,9 +10,10 @@ use crate::domain::Problem;
 use crate::journal::FilePlace;
 
 use super::raw_report::RawReport;
-use super::reader::Reader;
+use super::reader::{Reader, set};
 use super::secrets::SecretRef;
 use super::valid::{Config, Publication, ReportConfig, SealKey};
+use super::vars::SANDBOX_ENTRY;
 
 const DEFAULT_EVERY: Duration = Duration::from_secs(86_400);
 
@@ -38,6 +39,10 @@ impl Reader<'_> {
             return None;
         };
         let to: FilePlace = self.parsed("report.to: ", written)?;
+        // With `--sandbox`, the page would show the stand-in's journal in place of the real one.
+        if set(self.vars, SANDBOX_ENTRY).is_some() {
+            return None;
+        }
         Some(Publication {
             to: to.relative_to(self.root),
             every: every.unwrap_or(DEFAULT_EVERY),

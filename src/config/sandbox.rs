@@ -75,7 +75,7 @@ mod tests {
         let text = "journal = { place = \"s3://acme-journal/x\", index = \"file:i\" }\n[cloud]\nsite = \"intl\"\n\
                     [seal]\nkey = \"env:SEAL\"\n[[source]]\nname = \"jira\"\nscheme = \"jira\"\nsecrets = [\"env:BOTH\"]\nmap = \"jira\"\n\
                     [[notify]]\nname = \"far\"\npreset = \"webhook\"\nurl = \"https://desk.example.com\"\nsecret = \"env:BOTH\"\nproxy = \"http://10.0.0.1:3128\"\n\
-                    [[notify]]\nname = \"near\"\npreset = \"webhook\"\nurl = \"http://127.0.0.1:9/x\"\nsecret = \"env:BOTH\"\n";
+                    [report]\nto = \"file:page.html\"\n[[notify]]\nname = \"near\"\npreset = \"webhook\"\nurl = \"http://127.0.0.1:9/x\"\nsecret = \"env:BOTH\"\n";
         let own = [
             ("SEAL", "seal"),
             ("BOTH", "whsec_c2VjcmV0IG9mIGEgc291cmNlLCBub3QgaW52ZW50ZWQ="),
@@ -97,6 +97,7 @@ mod tests {
         let config = read(&sandbox);
         assert_eq!(config.journal.to_string(), "file:conf/sandbox/journal");
         assert!(config.index.is_none());
+        assert!(config.report.published.is_none());
         let seal = config.seal.as_ref().unwrap();
         assert!(
             matches!(&seal.key, SealKey::File(path) if path.ends_with("conf/sandbox/seal.key"))

@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
-/// Returns the instant; `None` if the text has none of the forms.
+/// Returns the instant, or `None` if the text has none of the forms. Also reads the forms of RFC 2822,
+/// such as `+0000` in place of `GMT`, which some servers send.
 pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
-    let read = httpdate::parse_http_date(text).ok()?;
-    Timestamp::try_from(read).ok()
+    let read = httpdate::parse_http_date(text).ok();
+    let read = read.and_then(|read| Timestamp::try_from(read).ok());
+    let mail = || jiff::fmt::rfc2822::parse(text).ok();
+    read.or_else(|| mail().map(|read| read.timestamp()))
 }
 
 #[cfg(test)]
@@ -19,6 +22,7 @@ mod tests {
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT",
             "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
         ] {
             let read = http_date(text).map(Timestamp::as_second);
             assert_eq!(read, Some(784_111_777), "{text}");

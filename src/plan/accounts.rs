@@ -49,8 +49,7 @@ pub struct AccountWork {
     /// The number of calls that failed for a passing reason, counted from 0 again whenever the
     /// cloud carries out a call or refuses one for another reason.
     pub(super) failures: u32,
-    /// The value of `failures` that ends the work, because the cause is then the cloud and not an
-    /// account.
+    /// The value of `failures` at which the work ends, because the cloud itself must be the cause.
     max_failures: u32,
 }
 
@@ -98,8 +97,7 @@ impl AccountWork {
         Self { hidden, ..self }
     }
 
-    /// Halves failed batches until each account is alone, even if no call succeeds. An account can
-    /// then get the image even if most other accounts of its batch make calls fail.
+    /// Halves failed batches until each account is alone, even if no call succeeds.
     #[must_use]
     pub fn thorough(self) -> Self {
         Self {
@@ -161,8 +159,7 @@ impl AccountWork {
         self.unclear.contains(account) || self.queue.iter().any(in_part)
     }
 
-    /// Whether the calls for the front batch have failed so often that one of its accounts may be
-    /// the cause. Such a batch is halved.
+    /// Whether one account of the front batch may be the cause, because so many calls have failed.
     pub fn doubts_batch(&self) -> bool {
         let failed = |batch: &Batch| {
             let passing = batch.last.as_ref().is_some_and(|e| may_be_hidden(e.class));
@@ -245,8 +242,7 @@ impl AccountWork {
             | ErrorClass::NotSent
             | ErrorClass::Ambiguous => self.repeat(error),
             ErrorClass::Permanent if error.code == TOO_MANY && !alone => self.halve(),
-            // A call for one account alone got the code, so the code says nothing about the other
-            // batches.
+            // A call for one account got the code, so it says nothing about the other batches.
             ErrorClass::Permanent if error.code == TOO_MANY => self.fail_front(&error, false),
             ErrorClass::Permanent
             | ErrorClass::Operator
@@ -335,8 +331,7 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch into two halves, whose tries start at 0. The halves are the next
-    /// batches.
+    /// Splits the front batch. Its halves are the next batches, and their tries start at 0.
     pub(super) fn halve(&mut self) {
         let Some(front) = self.queue.pop_front() else {
             return;
@@ -349,8 +344,7 @@ impl AccountWork {
         self.queue.push_front(first);
     }
 
-    /// Settles the only account of the front batch, because the cloud says that the account already
-    /// has the wanted state.
+    /// Settles the only account of the front batch: it already has the wanted state.
     pub(super) fn settle_as_wanted(&mut self, request_id: Option<String>) {
         let maybe_done = self.queue.front().is_some_and(|front| front.maybe_done);
         let kind = match maybe_done {

@@ -21,9 +21,8 @@ use crate::domain::{
 /// The entities that are known before a request arrives.
 #[derive(Debug)]
 pub(super) struct KnownEntities {
-    /// The entity store for decisions. It contains neither the entities in `accounts` nor the
-    /// images for which the file gives no region, because such an image gets its region from the
-    /// request.
+    /// The entities for decisions, without those in `accounts`, and without images for which the
+    /// file gives no region: such an image gets its region from the request.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
     /// The JSON of each image in the file, by id. A request replaces the region with its own.
@@ -38,8 +37,7 @@ impl KnownEntities {
         self.store.iter().chain(self.accounts.iter())
     }
 
-    /// Returns a warning if `named` is a group that the file does not list, a source that is not
-    /// configured, or a person of such a source.
+    /// Returns a warning if the file does not list the group `named`, or if no source has this name.
     pub(super) fn unknown(&self, named: &NamedEntity, names: &SchemaNames) -> Option<Warning> {
         let NamedEntity { uid, policy, mark } = named;
         if let Some(source) = names.source_of(uid) {
@@ -70,10 +68,6 @@ struct Element {
 /// Reads the file and adds the configured sources. `named` must contain the ids of all accounts
 /// that policies name. `validated` must be true only if the file was already validated against the
 /// built-in schema.
-///
-/// # Errors
-/// Fails, for example, if the text is not a JSON array of entities, if the schema refuses an
-/// entity, if an entity is listed twice, or if an id is not valid for its type.
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],

@@ -116,7 +116,7 @@ impl<'a> Probes<'a> {
         self.accounts.last()
     }
 
-    /// Returns the people of a source. If `entities.json` lists none, the only requester is an
+    /// Returns the people of a source. If `entities.json` lists none, the requesters include an
     /// unlisted person.
     pub(super) fn people(&self, source: &SourceName) -> People {
         let names = &self.policies.names;
@@ -130,8 +130,10 @@ impl<'a> Probes<'a> {
         // One requester, and as many others as must approve.
         let enough = self.policies.approvals + 1;
         let unlisted = (1..=enough).map(|n| format!("unlisted-{n}@example.com"));
+        // A person whom only a policy names does not represent the other people of the source.
+        let listed = own.iter().any(|(groups, _)| !groups.starts_with('~'));
         let mut requesters = of_each(1, own.clone());
-        if requesters.is_empty() {
+        if !listed {
             requesters.extend(unlisted.clone().take(1));
         }
         let mut approvers = of_each(enough, own);

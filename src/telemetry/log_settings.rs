@@ -92,6 +92,12 @@ impl LogSettings {
 /// Reads a filter with the syntax of `RUST_LOG`. Refuses a single word that is neither a level nor
 /// a target of sharehook: as the name of a target it would disable all other lines.
 fn filter_of(value: &str) -> Option<EnvFilter> {
+    // The last two forms are `tracing`'s own: a level's number, and a span.
+    let known = |directive: &str| {
+        directive.starts_with("sharehook")
+            || directive.starts_with('[')
+            || directive.parse::<u8>().is_ok()
+    };
     let mut directives = Vec::new();
     for directive in value
         .split(',')
@@ -108,7 +114,7 @@ fn filter_of(value: &str) -> Option<EnvFilter> {
         directives.push(match (target, word) {
             (None, Some((_, level))) => (*level).to_owned(),
             (Some(target), Some((_, level))) => format!("{}={level}", target.trim()),
-            (None, None) if !directive.starts_with("sharehook") => return None,
+            (None, None) if !known(directive) => return None,
             _ => directive.to_owned(),
         });
     }

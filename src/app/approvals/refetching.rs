@@ -55,7 +55,7 @@ impl App {
                     Some(Recorded::New(incident)) => incident,
                     Some(Recorded::Known | Recorded::Full) => {
                         return stays_closed(
-                            "another worker changed it first, or its records are retired; try again",
+                            "it cannot be fetched again: another delivery opened its request, another worker changed it, or its records are retired",
                         );
                     }
                     None => return stays_closed("its source is not configured with `fetch`"),

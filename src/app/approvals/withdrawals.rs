@@ -153,17 +153,19 @@ impl App {
         else {
             return Ok(None);
         };
-        let Ok(Some(named)) = fetcher.named(&announcement.event, now) else {
+        let Some(named) = fetch.preset.system().named_of_any(&announcement.event) else {
             return Ok(None);
         };
         let at = (now, deadline);
-        let instance = match self.instances.fetch(source, fetch, &named, at).await {
-            Ok(instance) => instance,
+        let state = match self.instances.fetch(source, fetch, &named, at).await {
+            Ok(instance) => (fetch.preset.system().state)(&named, instance),
+            // An instance that does not exist any more confirms a withdrawal, too.
+            Err(unfetched) if unfetched.kind == Rejection::Gone => InstanceState::Withdrawn,
             Err(unfetched) => {
                 return Ok(Some(format!("its approval cannot be read: {unfetched}")));
             }
         };
-        match (fetch.preset.system().state)(&named, instance) {
+        match state {
             InstanceState::Approved(_) => Ok(None),
             InstanceState::Withdrawn => {
                 let withdrawn = named.saying(Said::Withdrawn);

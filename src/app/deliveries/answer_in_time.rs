@@ -3,7 +3,7 @@
 //! On some hosts the process continues after an answer. There, if the time is up before the work
 //! has ended, the answer is sent as soon as the request is in the journal, and the work continues.
 //! On other hosts, and for a delivery with several requests, the work stops in time. The backlog or
-//! a sweep continues it later.
+//! a sweep continues it later. A server that stops answers each delivery before it ends.
 
 use std::future::{Future, pending};
 use std::sync::Arc;

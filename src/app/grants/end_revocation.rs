@@ -90,13 +90,26 @@ impl ClaimWriter<'_> {
             Some(failure) => {
                 let failures = self.state().failed_revocations();
                 let pause = match self.unwritten.calls.is_empty() {
-                    true => PAUSE_WITHOUT_CALL,
+                    true if failure.may_pass() => PAUSE_WITHOUT_CALL,
+                    true => self.pause_without_call(),
                     false => pause_after(&failure, failures),
                 };
                 (failure.to_string(), pause)
             }
             None => (self.why_out_of_time(), OUT_OF_TIME_PAUSE),
         }
+    }
+}
+
+impl ClaimWriter<'_> {
+    /// Returns the pause after an attempt without a call that only an operator can help. The state
+    /// does not count such attempts, so the pause grows with the lateness of the revocation.
+    fn pause_without_call(&self) -> Duration {
+        let now = self.clock.now();
+        let late = self.state().ends_at().map(|end| now.duration_since(end));
+        let late = late.and_then(|late| Duration::try_from(late).ok());
+        late.unwrap_or_default()
+            .clamp(PAUSE_WITHOUT_CALL, MAX_PAUSE)
     }
 }
 

@@ -155,10 +155,10 @@ impl Ownership {
 }
 
 /// Whether one of the results, which are those of a cancel or a revocation, shows that the image is
-/// out of Lighthouse. Then no account has it there.
+/// out of Lighthouse. Then no account has it there. An item that another share inherited is not out.
 pub(in crate::app) fn unpublished(results: &[ItemResult]) -> bool {
-    let lighthouse = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
-    results.iter().any(lighthouse)
+    let out = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded() && !r.found();
+    results.iter().any(out)
 }
 
 /// Whether a result says that the account whose key was used has no such image, or has no blueprint

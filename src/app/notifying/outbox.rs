@@ -99,7 +99,7 @@ impl Outbox {
     pub(super) fn keep(&self, stream: StreamId, callback: Callback, of_duplicate: bool) {
         let mut all = self.callbacks.lock();
         all.retain(|_, kept| kept.is_fresh());
-        if all.len() < MAX_KEPT {
+        if all.len() < MAX_KEPT || all.contains_key(&stream) {
             let kept = Kept {
                 callback,
                 since: Instant::now(),

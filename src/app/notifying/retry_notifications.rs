@@ -1,6 +1,7 @@
 //! Delivers to one target again, for an operator, what it did not get: about one request, or all of
 //! it. In: the target's name. Out: the notifications that were tried, each with its result.
 
+use crate::app::context::left;
 use crate::app::reader::{Listed, NotificationEntry, RequestFilter, find_requests};
 use crate::app::{App, Deadline};
 use crate::domain::NotifyName;
@@ -30,7 +31,8 @@ impl App {
         Ok(Listed::of(ends, flaws))
     }
 
-    /// As [`App::retry_notifications`], for all requests and incidents, the oldest first.
+    /// Does what [`App::retry_notifications`] does, for all incidents and then all requests, the
+    /// oldest requests first. If the time is up before all are tried, a flaw says so.
     pub async fn retry_all_notifications(
         &self,
         notify: &NotifyName,
@@ -53,6 +55,9 @@ impl App {
             .map(StreamState::Incident)
             .chain(requests.map(StreamState::Request));
         let ends = self.retry_each(states.collect(), notify, deadline).await?;
+        if left(deadline).is_zero() {
+            flaws.push("the time was up; repeat the command for the rest".to_owned());
+        }
         Ok(Listed::of(ends, flaws))
     }
 
@@ -64,6 +69,9 @@ impl App {
     ) -> Result<Vec<NotificationEntry>, JournalError> {
         let mut ends = Vec::new();
         for state in states {
+            if left(deadline).is_zero() {
+                break;
+            }
             let again = |state: &StreamState| self.not_received(state, notify);
             let noticed: Vec<_> = again(&state).into_iter().map(|owed| owed.notice).collect();
             if noticed.is_empty() {

@@ -13,7 +13,7 @@ use crate::journal::JournalError;
 pub(in crate::app) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Fresh<T> {
-    /// Returns the last value if it is younger than `age` at `now`. Otherwise calls `make` with the
+    /// Returns the last value if it is younger than `age`. Otherwise calls `make` with the
     /// last value, and stores and returns the new one. Concurrent callers wait until `make` is
     /// done. If `make` fails, no value is stored, and the last value is lost.
     pub(in crate::app) async fn or_make(

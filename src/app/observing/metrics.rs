@@ -55,9 +55,17 @@ impl App {
     /// longer than `COUNT_WAIT`, the gauges keep their last values until it ends.
     pub(super) async fn refresh_metrics(&self) {
         self.begin_series();
-        let app = self.clone();
-        let counting = tokio::spawn(async move { Box::pin(app.look_at_gauges()).await });
-        drop(tokio::time::timeout(COUNT_WAIT, counting).await);
+        // At most one count runs, however many readers come and go while the journal is silent.
+        let count = async {
+            let counting = Arc::clone(&self.counting).lock_owned().await;
+            let app = self.clone();
+            let count = tokio::spawn(async move {
+                Box::pin(app.look_at_gauges()).await;
+                drop(counting);
+            });
+            drop(count.await);
+        };
+        drop(tokio::time::timeout(COUNT_WAIT, count).await);
     }
 
     /// Returns the changes of the metrics since the last call, as log lines that CloudWatch reads.

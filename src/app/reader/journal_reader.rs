@@ -138,8 +138,7 @@ impl<'a> JournalReader<'a> {
         Ok(explained)
     }
 
-    /// Describes the withdrawal of the request's approval, if it is announced and its instance has
-    /// not confirmed it yet.
+    /// Describes an announced withdrawal of the approval that the instance has not confirmed yet.
     async fn unconfirmed_withdrawal(&self, state: &State) -> Result<Option<String>, JournalError> {
         let Some(id) = state.delivery_id().and_then(withdrawal_of) else {
             return Ok(None);

@@ -187,7 +187,15 @@ fn drift(texts: Texts, overview: &Overview) -> Table {
         None => texts.no_drift().to_owned(),
         Some((at, drift)) => texts.about_drift(minute(*at), drift.count),
     };
-    Table::new(texts, ("drift", texts.drift()), columns, rows).about(about)
+    let table = Table::new(texts, ("drift", texts.drift()), columns, rows).about(about);
+    match &overview.drift {
+        // A record keeps only the first differences.
+        Some((_, drift)) if drift.count > drift.differences.len() as u64 => Table {
+            count: texts.first_of(drift.differences.len(), drift.count),
+            ..table
+        },
+        _ => table,
+    }
 }
 
 fn notifications(texts: Texts, notifications: &[NotificationEntry]) -> Table {

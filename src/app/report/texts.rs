@@ -57,8 +57,8 @@ labels! {
     clear: "Clear" | "清除";
     rows_match: "{shown} of {all} rows match." | "共 {all} 行，符合条件的有 {shown} 行。";
     rows_shown: "{shown} of {all} shown" | "显示 {shown} / {all}";
-    rows_left_out: "Lists that name only their first rows have more rows, which are not searched: sharehook requests, grants and audit export have all."
-        | "只列出前一部分的列表还有其他行，这里搜不到；sharehook requests、grants 和 audit export 包含全部。";
+    rows_left_out: "Some lists have more rows than this page shows, which are not searched: `requests`, `grants` and `audit export` have all."
+        | "有些列表的行多于本页所列，未列出的搜不到；`requests`、`grants` 和 `audit export` 包含全部。";
     none: "none" | "无";
     to_look_at: "to look at" | "项待处理";
     active_grants: "active grants" | "个生效中的共享";

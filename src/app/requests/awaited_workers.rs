@@ -24,7 +24,8 @@ impl App {
     /// items, either for an earlier cancel or to revoke another share. The share also waits while
     /// the cloud may still carry out the last call of such a worker, because that call could
     /// otherwise take effect after the share's own call. If the journal has a later cancel that did
-    /// not see this share, the share is called off now.
+    /// not see this share, the share is called off now, even if that cancel is finished: the share
+    /// may be recorded long after its approval.
     pub(super) async fn order_share(
         &self,
         share: &State,

@@ -56,15 +56,19 @@ impl App {
         neighbours: Option<BTreeSet<StreamId>>,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
-        if neighbours.is_none() && state.request().action == Action::Share {
+        let mut withdrawn = self.withdrawn_on_record(state).await?;
+        let looks = neighbours.is_none() && state.request().action == Action::Share;
+        if looks && withdrawn.is_none() {
             let look = self.look_at_instance_again(state, deadline);
             if let Some(why) = Box::pin(look).await? {
                 let until = self.now().checked_add(MAX_PAUSE_OF_WORK);
                 let until = until.unwrap_or(Timestamp::MAX);
                 return Ok(Order::Wait { until, why });
             }
+            // The look may have recorded a withdrawal.
+            withdrawn = self.withdrawn_on_record(state).await?;
         }
-        if let Some(call_off) = self.withdrawn_on_record(state).await? {
+        if let Some(call_off) = withdrawn {
             return Ok(Order::CalledOff(call_off));
         }
         match state.request().action {

@@ -25,7 +25,11 @@ pub(super) fn items_called_off(
     share: &State,
     images: &AffectedImages,
 ) -> Vec<Item> {
-    if share.order() >= cancel.order() {
+    // Only a cancel of a comparison is ordered before its own approval. It did not see a share that
+    // was recorded after the comparison began.
+    let compared = cancel.ordered_at() < cancel.approved_at();
+    let unseen = compared && share.recorded_at() > cancel.ordered_at();
+    if unseen || share.order() >= cancel.order() {
         return Vec::new();
     }
     items_lost(cancel, share, images)

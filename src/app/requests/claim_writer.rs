@@ -30,8 +30,7 @@ pub(in crate::app) struct ClaimWriter<'a> {
     /// A request whose failures are retryable is retried until this time after its beginning.
     retry_for: Duration,
     claim: Claim,
-    /// The calls and results that are not recorded yet. An attempt to revoke records them only at
-    /// its end.
+    /// The calls and results that are not recorded yet. A revocation records them at its end.
     pub(in crate::app) unwritten: Progress,
     /// The items in doubt whose actual state this turn has not read yet.
     pub(super) doubts: BTreeSet<Item>,
@@ -54,8 +53,7 @@ impl<'a> ClaimWriter<'a> {
     ) -> Self {
         let known = claim.state().results().into_iter();
         let in_doubt = known.filter(|result| result.maybe_done);
-        // Record 0 mentions the look at the cloud that belongs to the first turn, not to an earlier
-        // one.
+        // The look at the cloud in record 0 belongs to the first turn, not to an earlier one.
         let looked_before_turn = claim.state().looked_before() && claim.state().newest() > 0;
         Self {
             journal,
@@ -109,12 +107,10 @@ impl<'a> ClaimWriter<'a> {
         matches!(self.state().phase(), Phase::Revoking { .. })
     }
 
-    /// Returns the results in earlier records. For a revocation, returns the results of its own
-    /// earlier attempts.
+    /// Returns the results in earlier records; in a revocation, those of its earlier attempts.
     pub(in crate::app) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
-            // Leave out failed items, because they are tried again, and items that were revoked
-            // before this revocation began.
+            // Leave out failed items, which are tried again, and items that were revoked earlier.
             let state = self.state();
             return state
                 .revoked()
@@ -138,8 +134,7 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Returns the number of failed turns before this one. For a revocation, returns the number of
-    /// failed attempts.
+    /// Returns the number of failed turns, or of a revocation's failed attempts, before this one.
     pub(in crate::app) fn failures_before(&self) -> u32 {
         match self.revoking() {
             true => self.state().failed_revocations(),
@@ -221,9 +216,8 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Records the stored results and calls. Called before another call or a wait. If there is no
-    /// stored result, and in every revocation, nothing is written and the calls are kept for a
-    /// later record.
+    /// Records the stored results and calls. Called before another call or a wait. Without a stored
+    /// result, and in every revocation, writes nothing and keeps the calls for a later record.
     ///
     /// # Errors
     /// Returns [`Stop::CalledOff`] if a call-off was recorded first. The results are recorded
@@ -275,9 +269,8 @@ impl<'a> ClaimWriter<'a> {
         self.close_or_defer(results, None, ended).await
     }
 
-    /// Closes a request that may not be carried out. Closes it as denied if `denial` is given. If
-    /// an item is unfinished, defers the request instead, even after the share's expiry, because
-    /// the cloud must be read again.
+    /// Closes a request that may not be carried out, as denied if `denial` is given. If an item is
+    /// unfinished, defers it instead, even after the expiry: the cloud must be read again.
     pub(super) async fn close_withheld(
         &mut self,
         results: Vec<ItemResult>,
@@ -337,8 +330,7 @@ impl<'a> ClaimWriter<'a> {
             kind: ResultKind::Pending,
             ..result.clone()
         }));
-        // If an item is in doubt, a call may have been made for it although no record names the
-        // call.
+        // A call may have been made for an item in doubt although no record names the call.
         let doubt = results.iter().chain(&known).any(|r| r.maybe_done);
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);

@@ -16,7 +16,8 @@ use crate::journal::{JournalError, Receiver, State, StreamId};
 impl App {
     /// Returns the instant that orders this request after the requests that were on record when it
     /// was approved: a cancel after the shares that it may affect, and a share after the unfinished
-    /// cancels. Returns `None` if the instant of its approval already does this.
+    /// cancels, and after finished ones to which a wrong clock gave an instant in the future. Returns
+    /// `None` if the instant of its approval already does this.
     ///
     /// A request that a comparison caused is ordered only after what the comparison may have read.
     /// A cancel that was approved after the comparison therefore calls off an adoption, and a share
@@ -72,7 +73,7 @@ impl App {
         Ok(listed)
     }
 
-    /// Returns the unfinished requests for the blueprints that, according to the journal, were
+    /// Like [`App::cancels_to_follow`], for the blueprints that, according to the journal, were
     /// created from the image of this chain.
     async fn cancels_of_made(
         &self,

@@ -79,7 +79,8 @@ pub enum RetryError {
 }
 
 impl App {
-    /// Decides a failed, denied or partial request again under the current policies, and carries it
+    /// If `name` is an announcement that led to no request, fetches its instance again. Otherwise
+    /// decides a failed, denied or partial request again under the current policies, and carries it
     /// out. If its `not_before` has not come yet, the request waits instead and is decided once
     /// more at that instant.
     pub async fn retry(

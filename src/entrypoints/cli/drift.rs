@@ -1,5 +1,5 @@
-//! `drift`: compares the shares in the cloud with the journal. With an option, also cancels the
-//! shares that have no grant, or adopts them.
+//! `drift`: compares the shares in the cloud with the journal. With an option, also records what
+//! differs, or cancels or adopts the shares that have no grant.
 
 use serde_json::json;
 
@@ -19,7 +19,8 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let context = &context.calling(&options.cloud).await?;
-    // Each cancel or adoption is a request, and requests need the whole configuration.
+    // Each cancel or adoption is a request, and requests need the whole configuration. So does a
+    // record with its notifications.
     let requests = options.revoke_unknown || options.adopt;
     let app = match requests || options.scheduled {
         true => context.start().await?,

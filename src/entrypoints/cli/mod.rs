@@ -93,8 +93,7 @@ fn run(args: impl Iterator<Item = OsString>, vars: Vars) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        // A decision of the policies needs a stack of 32 MiB. On a thread with a smaller stack, it
-        // would have to allocate a second one.
+        // A policy decision needs 32 MiB of stack. With less, it would allocate a second stack.
         .thread_stack_size(40 << 20)
         .enable_all()
         .build()

@@ -1,5 +1,5 @@
 //! `notify`: lists notifications. With `--retry`, delivers to one target those notifications about
-//! a request that are owed or were given up.
+//! a request, or all of them, that are owed or were given up.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

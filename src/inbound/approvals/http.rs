@@ -265,8 +265,9 @@ mod tests {
             (503, "secret", "HTTP 503", Rejection::Other),
         ] {
             let rejected = read_ticket(status, body.as_bytes()).unwrap_err();
-            assert!(rejected.why.contains(says), "{rejected:?}");
-            assert!(!rejected.why.contains("secret"), "{rejected:?}");
+            let reason = rejected.reason(str::to_owned);
+            assert!(reason.contains(says), "{reason}");
+            assert!(!reason.contains("secret"), "{reason}");
             assert_eq!(rejected.kind, kind, "{rejected:?}");
         }
     }

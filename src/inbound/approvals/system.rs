@@ -65,6 +65,11 @@ impl ApprovalSystem {
         })
     }
 
+    /// Returns the instance that an event names, whatever its definition is.
+    pub fn named_of_any(&self, event: &Value) -> Option<Named> {
+        (self.named)(event).filter(|named| is_code(&named.instance))
+    }
+
     /// Returns the token in the answer to `token`.
     pub fn token_of(&self, answer: &Value) -> Option<NewToken> {
         let (text, lasts) = self.token_fields;

@@ -102,7 +102,9 @@ pub(super) fn first_that_opens<'a, T>(
     for (by, key) in matching {
         match open(key) {
             Ok(opened) => return Ok((by, key, opened)),
-            Err(refusal) => last = refusal,
+            // Of several refusals, the one of a key that did open the event says the most.
+            Err(refusal) if matches!(last, Refusal::Mismatch { .. }) => last = refusal,
+            Err(_) => {}
         }
     }
     Err(last)

@@ -1,6 +1,5 @@
-//! Applies records to states: takes a state and the next record, and returns the next state or the
-//! reason why the record cannot follow. The same rules check a record before it is written and
-//! after it is read.
+//! Applies records to states: returns the next state, or the reason why a record cannot follow. The
+//! same rules check a record before it is written and after it is read.
 
 use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
 

@@ -161,7 +161,10 @@ impl Notifications {
         };
         let owed = |notice: Notice| {
             let known = self.attempt_of(&notice);
+            // A notification that waits for its next attempt is sent then.
+            let waits = known.and_then(|known| known.not_before);
             let attempted = known.is_some() || last.is_history(now);
+            let attempted = attempted && waits.is_none_or(|at| at <= now);
             attempted.then(|| Owed {
                 attempt: known.map_or(0, |known| known.attempts).saturating_add(1),
                 notice,

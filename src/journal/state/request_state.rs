@@ -167,9 +167,11 @@ impl State {
         self.recorded_at
     }
 
-    /// Whether the request may have made a call to share or cancel.
+    /// Whether the request may have made a call to share or cancel since it was recorded, or since an
+    /// operator last reopened it.
     pub fn has_called(&self) -> bool {
-        self.called_at.is_some()
+        self.called_at
+            .is_some_and(|at| self.reopened_at.is_none_or(|reopened| reopened < at))
     }
 
     /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,

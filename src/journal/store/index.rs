@@ -63,8 +63,7 @@ pub(super) struct RequiredEntries {
     /// The wake-up that the request requires, if its state is known.
     due: Option<WakeUp>,
     entries: Vec<GrantEntry>,
-    /// The content of each entry below `grants` that is not empty. `None` if the state is not known
-    /// or the request has no grant.
+    /// The content of an entry below `grants`. `None` without a grant or a known state.
     grant: Option<Vec<u8>>,
 }
 

@@ -143,6 +143,8 @@ impl Journal {
                 return Ok(note.clone());
             }
             self.require_key(&mut head, old.verifier()).await?;
+            // An earlier sealer may have been killed before it deleted its entries.
+            self.entries_to_seal(head.number).await?;
             let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
             segment.key_change = Some(change.clone());
             let path = self.segment_path(segment.number);

@@ -48,7 +48,8 @@ impl Journal {
     }
 
     /// Like [`Journal::read_unretired`], but also reads a retired request if it has later records
-    /// than record 0 below `requests/`. Otherwise a retired request needs no index entry.
+    /// than record 0 below `requests/`. Otherwise a retired request needs no entry
+    /// but a cancel's, which is not restored.
     pub async fn read_to_index(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         self.read_unless(stream, |folder| folder.retired && folder.end <= 1)
             .await

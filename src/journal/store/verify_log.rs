@@ -29,12 +29,12 @@ struct LogKeys {
 impl Journal {
     /// Verifies every record against its stream's hash chain and the log, and every object of the
     /// log. The log does not cover records that are newer than its last seal. `kept` is an older
-    /// checkpoint from another place. Without it, the removal of the newest seals cannot be
-    /// detected.
+    /// checkpoint from another place. `log/checkpoint` also shows the removal of the newest seals,
+    /// unless it was replaced by an older one.
     ///
     /// # Errors
-    /// No key of the journal has signed `kept`, or the store failed. Flaws of objects are in the
-    /// report.
+    /// `key` is not a key of this journal, no key of the journal has signed `kept`, or the store
+    /// failed. Flaws of objects are in the report.
     pub async fn verify_sealed(
         &self,
         key: &VerifierKey,

@@ -16,7 +16,7 @@ use super::json;
 use super::queue::Queue;
 use super::settings::Settings;
 use super::sources::Sources;
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, hide_secrets};
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
 
@@ -178,6 +178,7 @@ impl Exporter {
                     self.spans.note_success(&partial);
                 }
                 End::Refused(why) => {
+                    self.cut_off.store(false, Ordering::Relaxed);
                     batch.refused();
                     return self.spans.note_failure(&why);
                 }
@@ -210,7 +211,7 @@ impl Exporter {
         let request = request.headers(self.settings.headers.clone()).json(message);
         match request.timeout(self.settings.timeout).send().await {
             Ok(answer) if answer.status().is_success() => {
-                End::Accepted(partial(&beginning(answer).await))
+                End::Accepted(self.partial(&beginning(answer).await))
             }
             Ok(answer) => {
                 let status = answer.status().as_u16();
@@ -223,6 +224,23 @@ impl Exporter {
             // Leave out the URL: it may contain a password.
             Err(error) => End::Retry(error.without_url().to_string(), Duration::ZERO),
         }
+    }
+
+    /// Reads a partial success. Hides in its text the values of the headers and the password in the
+    /// collector's address, which a collector may repeat.
+    fn partial(&self, answer: &[u8]) -> Partial {
+        let Settings {
+            headers,
+            traces,
+            metrics,
+            ..
+        } = &self.settings;
+        let urls = [traces, metrics].into_iter().flatten();
+        let values = headers.values().filter_map(|value| value.to_str().ok());
+        let secrets =
+            values.flat_map(|value| [Some(value), value.split_once(' ').map(|(_, key)| key)]);
+        let secrets = secrets.flatten().chain(urls.filter_map(Url::password));
+        partial(answer, &secrets.collect::<Vec<_>>())
     }
 
     /// Sends spans and metrics, for at most `longest` together. The collector may have taken spans
@@ -272,9 +290,9 @@ fn retry_after(headers: &HeaderMap) -> Duration {
     Duration::from_secs(seconds.unwrap_or(0)).min(MAX_RETRY_AFTER)
 }
 
-/// Reads what a partial success rejected. A count is a number, or text, as OTLP's JSON writes 64-bit
-/// integers.
-fn partial(answer: &[u8]) -> Partial {
+/// Reads what a partial success rejected, without `secrets`. A count is a number or a string, because
+/// OTLP's JSON writes 64-bit integers as strings.
+fn partial(answer: &[u8], secrets: &[&str]) -> Partial {
     let answer: Json = serde_json::from_slice(answer).unwrap_or_default();
     let field = |name: &str| answer.pointer(&format!("/partialSuccess/{name}"));
     let count = |name: &str| {
@@ -284,6 +302,8 @@ fn partial(answer: &[u8]) -> Partial {
     };
     let rejected = count("rejectedSpans").or_else(|| count("rejectedDataPoints"));
     let why = field("errorMessage").and_then(Json::as_str).unwrap_or("");
+    let why = hide_secrets(why.as_bytes(), secrets, "***");
+    let why = String::from_utf8_lossy(&why);
     Partial {
         rejected: rejected.unwrap_or(0),
         why: why.chars().take(MAX_REASON).collect(),
@@ -398,7 +418,7 @@ mod tests {
         ] {
             let why = why.to_owned();
             assert_eq!(
-                partial(answer.as_bytes()),
+                partial(answer.as_bytes(), &["hush"]),
                 Partial { rejected, why },
                 "{answer}"
             );

@@ -282,15 +282,15 @@ const MAX_BELOW: usize = 10_000;
 
 /// Returns a policy that [`read_policies`] skips, or a folder that may contain one, with what is
 /// wrong and the remedy: a policy in a folder of the policy directory at any depth, or with an end in
-/// upper case. Leaves out what is hidden (Kubernetes keeps the files of a ConfigMap in hidden
-/// folders) and what symbolic links lead to.
+/// upper case. Ignores hidden files and folders, because Kubernetes keeps the files of a ConfigMap in
+/// hidden folders, and a volume's `lost+found`. Does not follow symbolic links to folders.
 fn unread_policy(entry: &fs::DirEntry) -> Option<(PathBuf, String, &'static str)> {
     const MOVE: &str =
         "move it into the policy directory itself, with a name that ends in .cedar; or rename it";
     const SMALLER: &str = "move the folder out of the policy directory";
     let hidden = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with('.')
+        name.to_string_lossy().starts_with('.') || name == "lost+found"
     };
     let (mut left, mut seen) = (vec![entry.path()], 0);
     while let Some(path) = left.pop() {

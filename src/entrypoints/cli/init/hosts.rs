@@ -105,7 +105,7 @@ fn dockerfile() -> String {
 }
 
 /// How to deploy the files of a host, as an item of the folder's README.
-pub(super) fn steps(host: DeployTo) -> &'static str {
+fn steps(host: DeployTo) -> &'static str {
     match host {
         DeployTo::Lambda => {
             "AWS Lambda: in a checkout of sharehook run `scripts/package --config PATH/sharehook.toml`, copy\n\
@@ -132,4 +132,31 @@ pub(super) fn steps(host: DeployTo) -> &'static str {
              shares: a web function takes no timer event. Give both an execution role."
         }
     }
+}
+
+/// The README's section about the deployment to these hosts.
+pub(super) fn deployment(hosts: &[DeployTo]) -> String {
+    if hosts.is_empty() {
+        return String::new();
+    }
+    let mut named: Vec<&str> = Vec::new();
+    for step in hosts.iter().map(|host| steps(*host)) {
+        if !named.contains(&step) {
+            named.push(step);
+        }
+    }
+    let steps: String = named
+        .into_iter()
+        .map(|step| format!("- {}\n", step.replace('\n', "\n  ")))
+        .collect();
+    format!(
+        "\n## Deploy\n\n{steps}\n\
+         Each host needs these variables:\n\n\
+         - those of `.env`;\n\
+         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n         \x20 the folder `journal` with its instance;\n\
+         - `SHAREHOOK_SEAL_KEY`: the output of `openssl rand -base64 32`, of which you keep a copy;\n\
+         - the cloud's credentials: `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, unless the host has a role.\n\n\
+         The static binary, and what else each host needs: `docs/hosts.md` and `deploy/` in the repository.\n\
+         `sharehook check` reads these files too.\n"
+    )
 }

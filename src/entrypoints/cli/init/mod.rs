@@ -19,7 +19,6 @@ use crate::entrypoints::outcome::Exit;
 use super::{Context, Failure};
 pub(super) use options::InitOptions;
 
-use options::DeployTo;
 use sample::Sample;
 
 pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Failure> {
@@ -33,7 +32,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     for host in &options.hosts {
         files.extend(hosts::files(*host, &variables, sample.has("queue")));
     }
-    let readme = sample.readme() + &deployment(&options.hosts);
+    let readme = sample.readme() + &hosts::deployment(&options.hosts);
     files.push(("README.md".to_owned(), readme));
     let mut secrets = String::new();
     for (name, scheme) in sample.secrets() {
@@ -63,33 +62,6 @@ pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[S
     }
     outln!("files in {}{how}:", folder.display());
     names.iter().for_each(|name| outln!("  {name}"));
-}
-
-/// The README's section about the deployment to these hosts.
-fn deployment(hosts: &[DeployTo]) -> String {
-    if hosts.is_empty() {
-        return String::new();
-    }
-    let mut steps: Vec<&str> = Vec::new();
-    for step in hosts.iter().map(|host| hosts::steps(*host)) {
-        if !steps.contains(&step) {
-            steps.push(step);
-        }
-    }
-    let steps: String = steps
-        .into_iter()
-        .map(|step| format!("- {}\n", step.replace('\n', "\n  ")))
-        .collect();
-    format!(
-        "\n## Deploy\n\n{steps}\n\
-         Each host needs these variables:\n\n\
-         - those of `.env`;\n\
-         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n         \x20 the folder `journal` with its instance;\n\
-         - `SHAREHOOK_SEAL_KEY`: the output of `openssl rand -base64 32`, of which you keep a copy;\n\
-         - the cloud's credentials: `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, unless the host has a role.\n\n\
-         The static binary, and what else each host needs: `docs/hosts.md` and `deploy/` in the repository.\n\
-         `sharehook check` reads these files too.\n"
-    )
 }
 
 /// Refuses a folder that contains something: a second `init` must not replace a policy.

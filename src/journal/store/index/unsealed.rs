@@ -132,11 +132,8 @@ impl Journal {
         &self,
         mut each: impl FnMut(Vec<Entry>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
-        let newest = self.numbers("checkpoints").await?.last().copied();
-        let note = match newest {
-            Some(newest) => self.checkpoint(newest).await?,
-            None => None,
-        };
+        // The highest number in the folder may be that of a stray file.
+        let note = self.checkpoint(self.newest_seal().await?).await?;
         let size = note.and_then(|note| Checkpoint::unverified(&note).ok());
         let all = bundles(size.map_or(0, |checkpoint| checkpoint.size));
         let mut bundles = stream::iter(all.rev())

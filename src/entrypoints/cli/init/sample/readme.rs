@@ -73,14 +73,19 @@ impl Sample {
 
     /// The step that processes an event of the first source as its host does.
     fn invoke(&self) -> String {
-        let Some(source) = self.sources.first() else {
+        let invoked = |source: &&Source| source.from.iter().any(|from| from == "invoke");
+        let source = self.sources.iter().find(invoked);
+        let Some(source) = source.or(self.sources.first()) else {
             return String::new();
         };
-        let event = match self.queue_event() {
+        let queue_event = self.queue_event();
+        let only_azure =
+            queue_event.is_none() && source.from.iter().any(|from| from.starts_with("azure:"));
+        let event = match queue_event {
             Some(_) if source.name == "queue" => super::QUEUE_EVENT.to_owned(),
             _ => self.allowed_event(&source.name).0,
         };
-        if source.from.iter().any(|from| from.starts_with("azure:")) {
+        if only_azure {
             return "   Azure's host hands its queue's messages over; there is no event to try here.\n".to_owned();
         }
         format!(
