@@ -56,8 +56,7 @@ impl Config {
     /// `fetched` contains the secrets in AWS to which `text` and `vars` refer.
     ///
     /// # Errors
-    /// All mistakes. The field of each problem is the file and line, or the variable, that contains
-    /// the mistake.
+    /// All mistakes. The field of each problem is the file and line, or the variable.
     pub fn read(
         file: &str,
         text: &str,

@@ -172,8 +172,8 @@ impl Reader<'_> {
         self.places(("journal", place), index, Some(&written))
     }
 
-    /// Reads the places of the journal and of its index. Each pair contains the name of a setting
-    /// or variable, and its value. `at` is `None` for variables.
+    /// Reads the place of the journal and the place of its index. Each is given as the name of a
+    /// setting or variable, with its value. `at` is `None` for variables.
     fn places(
         &mut self,
         (name, place): (&str, &str),

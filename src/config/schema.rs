@@ -130,8 +130,8 @@ impl JsonSchema for RawPolicy {
     }
 }
 
-/// Removes `null`, empty defaults and formats: TOML has no null, and an absent field needs no
-/// empty default.
+/// Removes what a schema for TOML does not need: the type `null`, defaults that are empty, and the
+/// formats of numbers.
 fn without_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else {
         return;

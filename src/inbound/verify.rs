@@ -334,8 +334,8 @@ impl Verifier {
         envelope::challenge(&self.checked(*scheme, now), method, headers, body)
     }
 
-    /// Creates a delivery that was not verified itself. Its event was verified before it was
-    /// recorded, or comes from the list of an approval system. `body` is JSON.
+    /// Creates a delivery without a proof. Its event was verified earlier, before it was recorded, or
+    /// comes from the list of an approval system. `body` is JSON.
     pub(super) fn without_proof(
         &self,
         source: SourceName,

@@ -178,7 +178,7 @@ impl Chain {
         };
         if named_after.is_some_and(|stream| stream != self.stream) {
             return Err(Flaw::Foreign(
-                "the stream is not named after the request in it".to_owned(),
+                "the name of the stream does not fit its first record".to_owned(),
             ));
         }
         if record.prev != self.prev && !self.doubtful {

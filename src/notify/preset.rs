@@ -37,11 +37,11 @@ pub enum UserNeed {
 enum Refusal {
     /// Never: the status code shows every refusal.
     Never,
-    /// Every answer is a refusal except `{"ok": true}`, which Slack sends, the plain text `ok`, and
-    /// an empty body.
+    /// Every answer is a refusal except these three: `{"ok": true}` (as from Slack), the plain text
+    /// `ok`, and an empty body.
     NotOk,
-    /// The answer has `errors`, as in GraphQL, or a `success` that is false, or no `data`, as in a
-    /// page of a proxy.
+    /// An answer is a refusal if it has `errors` (as in GraphQL), a `success` that is false, or no
+    /// `data` (as in a proxy's error page).
     Errors,
     /// The field that `code` names contains a number other than 0, or no number. A number in `gone`
     /// is final, because the receiver was removed. Any other refusal is worth a later attempt: it

@@ -1,5 +1,5 @@
-//! Adds each recipe of docs/policy-cookbook.md to the sample policy, and runs the rows of its table
-//! with `sharehook test`. Without the recipe at least one row must fail.
+//! Adds each recipe of docs/policy-cookbook.md to the sample policy, and runs `sharehook test` with
+//! the cases in the recipe's table. Without the recipe, at least one of these cases must fail.
 
 use std::path::Path;
 

@@ -193,7 +193,7 @@ async fn the_entry_of_a_record_after_a_retirement_is_written_again() {
     assert_eq!(world.verify().await, Ok(()));
     std::fs::remove_dir_all(journal.join("index/unsealed")).unwrap();
     let lost = world.verify().await.unwrap_err();
-    assert!(lost.contains("Unlisted"), "{lost}");
+    assert!(lost.contains("NotListedAsUnsealed"), "{lost}");
     assert_eq!(world.app.reindex().await.unwrap().mended, 1);
     assert_eq!(world.verify().await, Ok(()));
     let sealing = world.journal.seal(&signer, world.now()).await.unwrap();

@@ -464,8 +464,8 @@ fn kinds(world: &World) -> Vec<String> {
     lines(world).into_iter().map(|(kind, _)| kind).collect()
 }
 
-/// A cancel of another ticket calls off a waiting share, completely or in part. The share's own
-/// ticket must be notified even if the process stops before it notifies.
+/// One ticket asks for a share, which waits. A second ticket asks for a cancel, which calls the share
+/// off, completely or in part. The first ticket must be notified, even if the process stops before.
 #[tokio::test]
 async fn a_called_off_share_is_reported_to_its_own_ticket() {
     for (cancelled, stops) in [(2, false), (2, true), (1, false)] {

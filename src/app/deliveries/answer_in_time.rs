@@ -137,8 +137,8 @@ impl EarlyAnswer {
         self.so_far().unwrap_or(Reply::NotNow)
     }
 
-    /// Returns the answer to the only request before its work has ended; `None` if the journal does
-    /// not have it.
+    /// Returns an early answer to the delivery's only request, while the work on it continues. `None`
+    /// if the journal does not have the request yet.
     fn so_far(&self) -> Option<Reply> {
         let (ending, mut answer) = self.known.borrow().recorded.clone()?;
         answer.message = Some(

@@ -50,20 +50,17 @@ impl App {
             read_at,
             ..
         } = report;
-        let read_at = *read_at;
         let without_grant = differences.iter().filter(|drifted| {
             matches!(drifted.difference, Difference::Unknown | Difference::Extra)
         });
-        // Request accounts and Lighthouse separately, because one request for both would be a
-        // chain.
+        // One request for both accounts and Lighthouse would be a chain, so make two.
         let mut groups: BTreeMap<(&str, &str, bool), BTreeSet<&str>> = BTreeMap::new();
         for drifted in without_grant {
             let Drifted {
                 image, region, to, ..
             } = drifted;
-            // Leave out a receiver for which another request is still to come. If that request is a
-            // cancel, an adoption would count as a later share, and the cancel would leave the
-            // receiver its share.
+            // Leave out a receiver for which another request waits: a cancel that waits would leave
+            // the share in place, because the adoption would count as a later share.
             let to_come = unfinished.iter().find(|one| one.concerns(drifted));
             if let Some(to_come) = to_come {
                 let why = format!("not adopted: {}", to_come.intention());
@@ -99,7 +96,7 @@ impl App {
                 &by.source,
                 image,
                 &request,
-                Statement::Adopts { read_at },
+                Statement::Adopts { read_at: *read_at },
                 deadline,
                 &mut answers,
             );

@@ -38,8 +38,8 @@ pub enum RevokeNowError {
         /// The cloud's error.
         why: String,
     },
-    /// No record names the blueprint that was shared with the accounts, and the account of the key
-    /// in use has no blueprint of the image.
+    /// The blueprint that was shared is unknown: no record names it, and the account of the key in
+    /// use has no blueprint of the image.
     #[error(
         "no record names the Lighthouse blueprint of {0}, and the account of the key in use has no blueprint made from it: use a key of the image's owner account; if the image is deleted, confirm with --gone"
     )]

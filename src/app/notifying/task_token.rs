@@ -29,9 +29,9 @@ impl App {
         }
     }
 
-    /// Puts the requests into the outbox for which a duplicate delivery brought the token of a task
-    /// that still waits. This is needed because another process may have recorded the outcome, or
-    /// because the last attempt failed.
+    /// Queues again each request whose task still waits and whose token came with a duplicate
+    /// delivery. This is needed because another process may have recorded the outcome, or because
+    /// the last attempt failed.
     pub(in crate::app) fn queue_waiting_tasks(&self) {
         self.outbox.add_duplicates();
     }

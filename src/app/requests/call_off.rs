@@ -47,9 +47,9 @@ pub(super) enum Order {
 }
 
 impl App {
-    /// Decides how this turn begins, given the other requests for the same image. Call it only
-    /// after the claim. Then, if two workers do this concurrently, at least one of them sees the
-    /// other.
+    /// Decides how this turn begins, given the other requests for the same image. The worker must
+    /// hold the claim: of two workers that call this concurrently, at least one then sees the claim
+    /// of the other.
     pub(super) async fn order_among_others(
         &self,
         state: &State,

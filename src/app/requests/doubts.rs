@@ -1,6 +1,6 @@
-//! Tracks the items in doubt. A call for such an item got no clear answer, in an earlier turn or
-//! before a call-off, so the cloud may have changed the item although no record says so. Marks
-//! recorded results as in doubt, and settles doubts when the cloud is read.
+//! Tracks the items in doubt. The cloud may have changed such an item although no record says so,
+//! because an earlier cloud call for the item got no clear answer. Marks recorded results as in
+//! doubt, and settles doubts when the cloud is read.
 
 use crate::app::context::LIST_DELAY;
 use crate::cloud::error::refuses_account;

@@ -100,7 +100,8 @@ impl ReadJournal {
     }
 }
 
-/// The context of the configured journal, or of the stand-in cloud's.
+/// Returns the context for reading the configured journal or, with `--sandbox`, the journal of the
+/// stand-in cloud.
 #[cfg(feature = "sandbox")]
 pub(super) fn context_of(context: &Context, place: &JournalPlace) -> Context {
     match place.sandbox {
@@ -160,7 +161,7 @@ fn require_journal(directory: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let problem = format!("{} is not a journal", directory.display());
-    let remedy = "name the folder that contains requests/ and log/";
+    let remedy = "write file:DIR, where DIR contains requests/";
     Err(Failure::option(
         "--journal",
         &Problem::new("journal", problem, remedy),

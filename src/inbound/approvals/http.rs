@@ -121,10 +121,9 @@ impl TicketRules {
         }))
     }
 
-    /// Checks that the answer is the requested ticket. If so, the state is `Approved`, although
-    /// only the map decides whether the ticket is approved. Otherwise the state is `Pending` and
-    /// the ticket is fetched again later, because a mistake in `instance_id` must not lose an
-    /// approval.
+    /// Returns `Approved` if the answer is the requested ticket. This only means that the map reads
+    /// the ticket next and decides. Otherwise returns `Pending`, so that the ticket is fetched again
+    /// later: a mistake in `instance_id` must not lose an approval.
     pub fn state(&self, named: &Named, ticket: Value, now: Timestamp) -> InstanceState {
         let why = match self.instance_id.find(&ticket, now) {
             Ok(Some(id)) if id == named.instance => return InstanceState::Approved(ticket),

@@ -33,7 +33,8 @@ pub struct Tenant {
     /// While set, the tenant refuses every call that has a token, and this is the code in its
     /// answers. For a ticket system, it is the HTTP status of the answers.
     pub failing: Option<String>,
-    /// While set, every call for an instance is refused with this code, but the list is not.
+    /// While set, the tenant refuses every call for an instance with this code. It still answers
+    /// calls for the list.
     pub failing_reads: Option<String>,
     /// Whether calls for a token are refused.
     pub gives_no_token: bool,
