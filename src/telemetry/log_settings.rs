@@ -96,7 +96,7 @@ fn filter_of(value: &str) -> Option<EnvFilter> {
     let known = |directive: &str| {
         directive.starts_with("sharehook")
             || directive.starts_with('[')
-            || directive.parse::<u8>().is_ok()
+            || directive.parse().is_ok_and(|level: u8| level <= 5)
     };
     let mut directives = Vec::new();
     for directive in value

@@ -159,8 +159,6 @@ impl App {
         let at = (now, deadline);
         let state = match self.instances.fetch(source, fetch, &named, at).await {
             Ok(instance) => (fetch.preset.system().state)(&named, instance),
-            // An instance that does not exist any more confirms a withdrawal, too.
-            Err(unfetched) if unfetched.kind == Rejection::Gone => InstanceState::Withdrawn,
             Err(unfetched) => {
                 return Ok(Some(format!("its approval cannot be read: {unfetched}")));
             }

@@ -107,9 +107,11 @@ impl ClaimWriter<'_> {
     fn pause_without_call(&self) -> Duration {
         let now = self.clock.now();
         let late = self.state().ends_at().map(|end| now.duration_since(end));
-        let late = late.and_then(|late| Duration::try_from(late).ok());
-        late.unwrap_or_default()
-            .clamp(PAUSE_WITHOUT_CALL, MAX_PAUSE)
+        match late.and_then(|late| Duration::try_from(late).ok()) {
+            Some(late) => late.clamp(PAUSE_WITHOUT_CALL, MAX_PAUSE),
+            // What was called off has no end that has passed.
+            None => MAX_PAUSE_IN_OUTAGE,
+        }
     }
 }
 

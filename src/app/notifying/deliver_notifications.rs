@@ -257,8 +257,12 @@ impl App {
             self.prove_create_only().await?;
         }
         let worker = fresh_worker()?;
-        // Whether a task still waits for its end and needs the kept token.
-        let mut waits = false;
+        // Whether a task still waits for its end and needs the kept token, now or at the next attempt.
+        let later = state.owed(&self.prepared.notice_rules, self.now());
+        let scheduled = |owed: &Owed| owed.attempt > 1 && owed.at > self.now();
+        let mut waits = later
+            .iter()
+            .any(|owed| scheduled(owed) && self.ends_task(owed));
         for owed in due {
             let ends_task = self.ends_task(&owed);
             if failures.gave_up_on(&owed.notice.notify) || left(deadline).is_zero() {

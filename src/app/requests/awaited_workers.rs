@@ -13,7 +13,7 @@ use crate::domain::{Action, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId};
 
 use super::call_off::{Beginning, Order, taken_by};
-use super::cancelled_items::items_called_off;
+use super::cancelled_items::{items_called_off, precedes};
 
 /// A waiting share checks again after this time at the latest. By then the other worker may have
 /// finished, or may have died and been replaced, although its lease has not ended.
@@ -61,7 +61,7 @@ impl App {
         let awaited = others.iter().filter_map(|other| {
             let until = match (other.request().action, other.phase()) {
                 (Action::Cancel, Phase::Working { lease_until, .. }) if !other.is_due(now) => {
-                    (other.order() < share.order()).then_some(*lease_until)
+                    (!precedes(share, other)).then_some(*lease_until)
                 }
                 (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
                     Some(*lease_until)

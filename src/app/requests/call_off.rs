@@ -18,7 +18,9 @@ use crate::journal::{
     CallOff, JournalError, MAX_PAUSE_OF_WORK, Phase, Receiver, State, StreamId, WakeUp,
 };
 
-use super::cancelled_items::{AffectedImages, gone, items_called_off, items_lost, items_that_need};
+use super::cancelled_items::{
+    AffectedImages, gone, items_called_off, items_lost, items_that_need, precedes,
+};
 use super::on_record::OnRecord;
 use super::published::published;
 
@@ -194,7 +196,7 @@ impl App {
         for share in states {
             let concerned = |item: &Item| match share.call_off_of(item) {
                 Some(_) => at_rest.contains(&share.stream()),
-                None => share.order() < cancel.order(),
+                None => precedes(&share, cancel),
             };
             let mut items = items_lost(cancel, &share, &images);
             items.retain(|item| {
@@ -353,7 +355,7 @@ fn after_later_shares(
     let later = states.iter().filter(|share| {
         share.request().action == Action::Share
             && share.request().region == cancel.request().region
-            && share.order() > cancel.order()
+            && !precedes(share, cancel)
     });
     for share in later {
         let held = held_items(share, now);
@@ -389,7 +391,7 @@ fn after_later_shares(
 /// Returns the cancel's result for an item that a later share holds.
 fn left_to(share: &State, item: Item) -> ItemResult {
     let why = format!(
-        "{} was approved after this cancel and shares the image",
+        "{} was approved or recorded after this cancel and shares the image",
         share.identity()
     );
     let kind = ResultKind::failed(ResultCode::LaterShare, why, false);

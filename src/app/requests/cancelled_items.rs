@@ -25,14 +25,19 @@ pub(super) fn items_called_off(
     share: &State,
     images: &AffectedImages,
 ) -> Vec<Item> {
-    // Only a cancel of a comparison is ordered before its own approval. It did not see a share that
-    // was recorded after the comparison began.
-    let compared = cancel.ordered_at() < cancel.approved_at();
-    let unseen = compared && share.recorded_at() > cancel.ordered_at();
-    if unseen || share.order() >= cancel.order() {
+    if !precedes(share, cancel) {
         return Vec::new();
     }
     items_lost(cancel, share, images)
+}
+
+/// Whether the share comes before this cancel, which then takes its items away.
+pub(super) fn precedes(share: &State, cancel: &State) -> bool {
+    // Only a cancel of a comparison is ordered before its own approval. It did not see a share that
+    // was recorded after the comparison began, even if that share was approved before.
+    let compared = cancel.ordered_at() < cancel.approved_at();
+    let unseen = compared && share.recorded_at() > cancel.ordered_at();
+    !unseen && share.order() < cancel.order()
 }
 
 /// Returns the items of `share` that the calls of this cancel take away. If the cancel's own

@@ -102,6 +102,7 @@ impl State {
             blueprint: None,
             looked_before: intent.absent,
             called_at: None,
+            noted_call_at: None,
             given_at: None,
             last_given_at: None,
             owner: record.owner.clone(),
@@ -271,9 +272,8 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         self.note_calls(record, &deferral.calls);
-        // If the deferral `waits` and the request has made no call, the request's earlier read of
-        // the cloud no longer counts, because another request may have shared what the next turn
-        // finds shared.
+        // If the deferral `waits` before any call, the earlier read of the cloud no longer counts,
+        // because another request may have shared what the next turn finds shared.
         self.looked_before &= !deferral.waits || self.called_at.is_some();
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
@@ -369,6 +369,7 @@ impl State {
     fn note_calls(&mut self, record: &Record, calls: &[CallNote]) {
         if !calls.is_empty() {
             self.called_at = Some(record.at);
+            self.noted_call_at = Some(record.at);
         }
     }
 

@@ -98,9 +98,8 @@ impl Incident {
             Event::Received(announcement) => {
                 self.subject = Subject::Received(announcement.clone());
                 self.events.push(announcement.received.body_digest.clone());
-                // An operator's fetch of an approval that was given up is about the earlier event,
-                // whose instant it keeps.
-                if announcement.refetch.is_none() || !self.given_up {
+                // An operator's fetch is about the earlier event, whose instant it keeps.
+                if announcement.refetch.is_none() {
                     self.at = at;
                 }
                 let fetch_at = announcement.not_before.map_or(at, |begin| begin.max(at));

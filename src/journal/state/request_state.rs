@@ -85,6 +85,8 @@ pub struct State {
     /// had read the cloud and did not record the end of its turn. `None` if the request made no
     /// call.
     pub(super) called_at: Option<Timestamp>,
+    /// When the newest call that a record names ended.
+    pub(super) noted_call_at: Option<Timestamp>,
     pub(super) given_at: Option<Timestamp>,
     /// The time of the newest record that has a new result for an item that the request shared. A
     /// repeated result does not count.
@@ -167,10 +169,10 @@ impl State {
         self.recorded_at
     }
 
-    /// Whether the request may have made a call to share or cancel since it was recorded, or since an
-    /// operator last reopened it.
+    /// Whether the records name a call of the request since an operator last reopened it, or since it
+    /// was recorded.
     pub fn has_called(&self) -> bool {
-        self.called_at
+        self.noted_call_at
             .is_some_and(|at| self.reopened_at.is_none_or(|reopened| reopened < at))
     }
 

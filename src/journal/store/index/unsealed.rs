@@ -133,7 +133,14 @@ impl Journal {
         mut each: impl FnMut(Vec<Entry>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
         // The highest number in the folder may be that of a stray file.
-        let note = self.checkpoint(self.newest_seal().await?).await?;
+        let newest = self.newest_seal().await?;
+        let mut note = self.checkpoint(newest).await?;
+        if note.is_none() && newest > 0 {
+            let numbers = self.numbers("checkpoints").await?;
+            if let Some(before) = numbers.iter().rev().find(|number| **number < newest) {
+                note = self.checkpoint(*before).await?;
+            }
+        }
         let size = note.and_then(|note| Checkpoint::unverified(&note).ok());
         let all = bundles(size.map_or(0, |checkpoint| checkpoint.size));
         let mut bundles = stream::iter(all.rev())
