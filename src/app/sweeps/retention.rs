@@ -78,7 +78,7 @@ pub(crate) async fn retirable(
 ///
 /// # Errors
 /// Fails if the journal cannot be listed or its log is damaged. A failure that concerns one request
-/// is added to the returned [`Retention`] instead.
+/// is added to the returned `Retention` instead.
 pub async fn retire(
     journal: &Journal,
     age: &Age,
