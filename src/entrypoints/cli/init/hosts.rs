@@ -153,7 +153,8 @@ pub(super) fn deployment(hosts: &[DeployTo]) -> String {
         "\n## Deploy\n\n{steps}\n\
          Each host needs these variables:\n\n\
          - those of `.env`;\n\
-         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n         \x20 the folder `journal` with its instance;\n\
+         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n\
+         \x20 the folder `journal` with its instance;\n\
          - `SHAREHOOK_SEAL_KEY`: the output of `openssl rand -base64 32`, of which you keep a copy;\n\
          - the cloud's credentials: `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, unless the host has a role.\n\n\
          The static binary, and what else each host needs: `docs/hosts.md` and `deploy/` in the repository.\n\
