@@ -22,6 +22,8 @@ PACKAGE = pathlib.Path(os.environ.get("SHAREHOOK_PACKAGE", ROOT))
 COMPILE_SECONDS = 900
 # The profile that scripts/package builds. `dev` is faster, to test this test.
 PROFILE = os.environ.get("SHAREHOOK_PROFILE", "release")
+VERSION = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
+HOST = next(line.removeprefix("host: ") for line in VERSION.splitlines() if line.startswith("host: "))
 
 
 class Local:
@@ -33,7 +35,9 @@ class Local:
         # Name 127.0.0.1 on both sides: with IPv6, their default addresses differ.
         # Four concurrent invocations are four processes, as on Lambda. Only the journal coordinates them.
         argv = [CARGO_LAMBDA, "lambda", "watch", "-A", "127.0.0.1", "-P", self.port, "--ignore-changes",
-                "--concurrency", "4", "--profile", PROFILE, "--no-default-features", "--locked", "--bin", "sharehook"]
+                "--concurrency", "4", "--profile", PROFILE, "--no-default-features", "--locked", "--bin", "sharehook",
+                # As `cargo lambda build` does, or everything would be compiled again.
+                "--target", HOST]
         stage.start("watch", argv, variables, cwd=PACKAGE)
         stage.await_port("watch", self.port)
 
