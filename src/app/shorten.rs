@@ -1,4 +1,5 @@
-//! Bounds the lists of a report that goes into a log line or into a function's error.
+//! Shortens the lists of a report for a log line or a function's error. Takes a list and its name, and
+//! notes how many entries it removes.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Reads the date of an HTTP header in the three forms of RFC 9110, section 5.6.7.
+//! Reads the date of an HTTP header in the three forms of RFC 9110, section 5.6.7, and in the
+//! form of RFC 2822. Takes the text and returns the instant.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,5 @@
-//! Texts of senders in commands that a reader copies into a POSIX shell.
+//! Quotes the texts of senders for commands that the program prints and a reader copies into a POSIX
+//! shell. Takes a text and returns one word.
 
 use super::visible::visible;
 

@@ -1,5 +1,5 @@
-//! Records announcements: verified events, and what a list, a fetched instance or an operator says
-//! in place of one.
+//! Records announcements. An announcement comes from a verified event, or in place of an event from
+//! a list, a fetched instance or an operator. Returns the recorded announcement.
 
 use serde_json::Value;
 

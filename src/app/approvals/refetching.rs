@@ -1,6 +1,6 @@
-//! Fetches an instance again for an operator, after its announcement led to no request. In: the
-//! announcement's name, the operator and the reason. Out: the result, or `None` if there is no such
-//! announcement or it has requests, which `retry` reopens instead.
+//! Fetches an instance again for an operator, after its announcement led to no request. Takes
+//! the name of the announcement, the operator and the reason. Returns the result, or `None` if there
+//! is no such announcement, or if it has requests, which `retry` reopens instead.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! What a delivery and each of its requests carry through the path in `app.rs`.
+//! The values that `app.rs` passes from step to step: one for a verified delivery, and one for each
+//! of its requests. This file only defines them.
 
 use crate::app::Deadline;
 use crate::app::statement::Statement;

@@ -1,5 +1,5 @@
-//! Delivers to one target again, for an operator, what it did not get: about one request, or all of
-//! it. In: the target's name. Out: the notifications that were tried, each with its result.
+//! Repeats notifications for an operator. Takes the name of a target, and delivers the notifications
+//! that it did not get, of one request or of all. Returns those that were tried, with their results.
 
 use crate::app::context::left;
 use crate::app::reader::{Listed, NotificationEntry, RequestFilter, find_requests};

@@ -1,4 +1,5 @@
-//! Segments that no checkpoint signs: of a sealer that died, and of somebody else.
+//! Tests segments that no checkpoint signs: those that a killed sealer left, and those that a person
+//! put into the log.
 
 use super::*;
 use crate::journal::log::Segment;

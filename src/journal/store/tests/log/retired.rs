@@ -1,4 +1,4 @@
-//! Retirements at the same time as each other and as a verification.
+//! Tests two concurrent retirements, and a retirement during a verification.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
