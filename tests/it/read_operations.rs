@@ -232,13 +232,41 @@ async fn an_unsigned_segment_does_not_replace_sealed_records() {
     let (header, body) = second.split_once("\n\n").unwrap();
     let record: String = body.split_inclusive('\n').take(3).collect();
     assert!(record.lines().next().unwrap().ends_with(" 0"), "{record}");
-    let header = header.replacen("\n2\n", "\n3\n", 1);
-    fs::write(log.join("segments/000003"), format!("{header}\n\n{record}")).unwrap();
+    let segment = |number: u64| {
+        let header = header.replacen("\n2\n", &format!("\n{number}\n"), 1);
+        format!("{header}\n\n{record}")
+    };
+    let second = fs::read_to_string(log.join("checkpoints/000002")).unwrap();
+    let shown = |entries| serde_json::to_value(entries).unwrap();
+    let before = shown(before.entries);
+    for (path, text, flaws) in [
+        ("segments/000003", segment(3), 0),
+        ("checkpoints/000003", "x".to_owned(), 0),
+        ("checkpoints/000003", second.replace("seal 2", "seal 3"), 0),
+        ("segments/000004", segment(4), 0),
+        ("checkpoints/000004", "x".to_owned(), 0),
+        ("segments/000004", "x".to_owned(), 1),
+    ] {
+        fs::write(log.join(path), text).unwrap();
+        let after = world.app.requests(None).await.unwrap();
+        assert_eq!(after.flaws.len(), flaws, "{path}: {:?}", after.flaws);
+        assert_eq!(shown(after.entries), before, "{path}");
+        assert_eq!(world.journal.newest_seal().await.unwrap(), 2);
+    }
+}
+
+/// A sealer may be killed after it signed a seal and before it wrote `log/checkpoint`.
+#[tokio::test]
+async fn a_seal_that_log_checkpoint_does_not_name_yet_loses_no_request() {
+    let (world, folder) = with_a_log().await;
+    let log = folder.path().join("journal/log");
+    let shown = |entries| serde_json::to_value(entries).unwrap();
+    let before = shown(world.app.requests(None).await.unwrap().entries);
+    fs::copy(log.join("checkpoints/000001"), log.join("checkpoint")).unwrap();
+    assert_eq!(world.journal.newest_seal().await.unwrap(), 1);
     let after = world.app.requests(None).await.unwrap();
     assert_eq!(after.flaws.len(), 0, "{:?}", after.flaws);
-    let shown = |entries| serde_json::to_value(entries).unwrap();
-    assert_eq!(shown(after.entries), shown(before.entries));
-    assert_eq!(world.journal.newest_seal().await.unwrap(), 2);
+    assert_eq!(shown(after.entries), before);
 }
 
 /// The daily pass also restores entries of unsealed records, except for those of the last hour.

@@ -8,7 +8,7 @@ use object_store::{Error, ObjectStoreExt as _};
 
 use super::super::chain::Finding;
 use super::super::log::{
-    Checkpoint, Edge, Hash, KeyChain, MAX_SEGMENT_BYTES, NoteFlaw, Segment, VerifierKey,
+    Checkpoint, Edge, Hash, KeyChain, MAX_SEGMENT_BYTES, NoteFlaw, Object, Segment, VerifierKey,
     claimed_signer, number_of, numbered, partial_bundle, partial_tiles,
 };
 use super::super::record::Flaw;
@@ -25,6 +25,24 @@ pub(super) struct LogHead {
     pub(super) newest: Option<(Checkpoint, String)>,
     /// The keys that sign this seal and later ones, as far as they are known.
     pub(super) keys: KeyChain,
+}
+
+impl LogHead {
+    /// Returns what the next seal must consist of, if it has this segment: the edge after it, the
+    /// tiles and bundles, and the checkpoint.
+    pub(super) fn next(&self, segment: &Segment) -> (Edge, Vec<Object>, Checkpoint) {
+        let mut edge = self.edge.clone();
+        let objects = edge.append(segment.entries(), &mut Vec::new());
+        let checkpoint = Checkpoint {
+            origin: self.keys.of_seal(segment.number).name().to_owned(),
+            size: edge.size(),
+            root: edge.root(),
+            number: segment.number,
+            at: segment.at,
+            key_change: segment.key_change.clone(),
+        };
+        (edge, objects, checkpoint)
+    }
 }
 
 fn require(keys: &KeyChain, key: &VerifierKey) -> Result<(), Problem> {
@@ -174,7 +192,7 @@ impl Journal {
         &self,
         key: &VerifierKey,
     ) -> Result<(KeyChain, Option<(Checkpoint, String)>), JournalError> {
-        let note = self.text_at(&self.log_path("checkpoint")).await?;
+        let note = self.newest_note().await?;
         let opened = |mut keys: KeyChain| {
             let newest = note.as_deref().and_then(|note| keys.open(note).ok());
             newest.iter().for_each(|newest| keys.follow(newest));

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream, Peekable, StreamExt as _};
 
 use super::super::chain::Finding;
-use super::super::log::{Checkpoint, Segment, numbered};
+use super::super::log::{Checkpoint, Segment};
 use super::super::record::{Flaw, StreamId};
 use super::objects::MAX_CONCURRENT;
 use super::{History, Journal, JournalError};
@@ -53,14 +53,18 @@ pub struct Batch {
 
 /// The end of the log, as far as its objects show it without a key.
 #[derive(Debug, Default)]
-struct LogEnd {
-    /// The newest seal; 0 without a seal.
+pub(super) struct LogEnd {
+    /// The seal that `log/checkpoint` names; 0 if that file is missing or wrong. Later segments
+    /// have no signature that can be checked without a key, so they are not read as sealed.
     newest: u64,
-    /// The streams in the segment after it, if there is one. No checkpoint signs that segment, so
-    /// these streams are read from `requests/`.
+    /// The newest segment, which may be later.
+    pub(super) last: u64,
+    /// The streams in the segments after `newest`, which are read from `requests/`. Empty if
+    /// `newest` is 0, because then all streams are.
     begun: BTreeSet<StreamId>,
-    /// The seal that `log/checkpoint` names, if the newest seal is an earlier one.
-    lost: Option<u64>,
+    /// The errors of segments after `newest` that cannot be read, and of a `log/checkpoint` that
+    /// names a seal that does not exist.
+    flaws: Vec<JournalError>,
 }
 
 /// A segment's number, and the segment. `None` if it does not exist.
@@ -88,10 +92,7 @@ impl Journal {
         let segments = usize::try_from(end.newest).unwrap_or(0);
         self.work_done.begin(folders.len() + segments);
         let mut reading = self.reading(folders, 0, end.newest);
-        reading.flaws.extend(end.lost.map(|lost| {
-            let why = format!("it is of seal {lost}, which does not exist: the newest seals were removed, or this file was changed");
-            self.broken_log("log/checkpoint", why)
-        }));
+        reading.flaws = end.flaws;
         Ok(reading)
     }
 
@@ -162,23 +163,23 @@ impl Journal {
     }
 
     fn dropped_segment(&self, number: u64) -> JournalError {
-        let path = format!("log/segments/{}", numbered(number));
-        self.damaged(Finding::about(path, Flaw::Dropped))
+        self.damaged(Finding::about(self.segment_path(number), Flaw::Dropped))
     }
 
-    /// Returns the number of the newest seal, or 0 if there is none.
+    /// Returns the number of the seal that `log/checkpoint` names, or 0 if there is none.
     pub async fn newest_seal(&self) -> Result<u64, JournalError> {
         Ok(self.log_end().await?.newest)
     }
 
-    /// Looks for the newest seal. Lists the log's folders only if `log/checkpoint` is missing or
+    /// Looks for the end of the log. Lists the log's folders only if `log/checkpoint` is missing or
     /// wrong.
-    async fn log_end(&self) -> Result<LogEnd, JournalError> {
-        let note = self.text_at(&self.log_path("checkpoint")).await?;
+    pub(super) async fn log_end(&self) -> Result<LogEnd, JournalError> {
+        let note = self.newest_note().await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
         let known = known.map_or(0, |known| known.number);
         let mut end = LogEnd {
             newest: known,
+            last: known,
             ..LogEnd::default()
         };
         if known == 0 || !self.has_segment(known).await? {
@@ -190,25 +191,39 @@ impl Journal {
             // One stray file with a high number must not cause a million reads.
             let most = without_gap.count() as u64 + MAX_GAP;
             let last = segments.last().max(checkpoints.last()).copied();
-            end.newest = last.unwrap_or(0).min(most);
-            end.lost = (known > end.newest).then_some(known);
+            end.last = last.unwrap_or(0).min(most);
+            end.newest = known.min(end.last);
+            if known > end.last {
+                let why = format!(
+                    "it is of seal {known}, which does not exist: the newest seals were removed, or this file was changed"
+                );
+                end.flaws.push(self.broken_log("log/checkpoint", why));
+            }
         } else {
-            while self.has_segment(end.newest + 1).await? {
-                end.newest += 1;
+            while self.has_segment(end.last + 1).await? {
+                end.last += 1;
             }
         }
-        if end.newest > known && self.checkpoint(end.newest).await?.is_none() {
-            match self.segment(end.newest).await {
-                Ok(Some(begun)) => {
-                    end.begun = begun.entries().map(|entry| entry.stream).collect();
-                    end.newest -= 1;
-                }
-                // The reader of the segment reports the damage.
-                Ok(None) | Err(JournalError::Damaged { .. }) => {}
+        if end.newest > 0 {
+            self.read_begun(&mut end).await?;
+        }
+        Ok(end)
+    }
+
+    /// Reads which streams are in the segments after the seal that `log/checkpoint` names. A sealer
+    /// may have been killed before it wrote that file, or somebody may have put the segments there.
+    async fn read_begun(&self, end: &mut LogEnd) -> Result<(), JournalError> {
+        for number in end.newest + 1..=end.last {
+            match self.segment(number).await {
+                Ok(Some(segment)) => end
+                    .begun
+                    .extend(segment.entries().map(|entry| entry.stream)),
+                Ok(None) => end.flaws.push(self.dropped_segment(number)),
+                Err(error @ JournalError::Damaged { .. }) => end.flaws.push(error),
                 Err(error) => return Err(error),
             }
         }
-        Ok(end)
+        Ok(())
     }
 }
 

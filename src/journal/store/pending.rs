@@ -6,20 +6,25 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::super::chain::Finding;
-use super::super::log::{Entry, Segment, VerifiedLog, VerifierKey};
+use super::super::log::{
+    Checkpoint, Entry, NoteFlaw, Segment, VerifiedLog, VerifierKey, claimed_signer,
+};
 use super::super::record::Flaw;
-use super::log::LogHead;
+use super::log::{LogHead, other_key};
 use super::objects::{Fetched, MAX_CONCURRENT};
 use super::sealing::unfinished_rotation;
 use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 impl Journal {
-    /// Returns the segment after `head`, if there is one.
+    /// Returns the segment after `head`, if there is one. A caller may create the tiles of its seal:
+    /// wrong tiles would be in the way of the right ones.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] if no checkpoint signs the segment and a seal must not sign it
-    /// either, or if it cannot be read. Any other error is a failure of the store.
+    /// [`JournalError::Damaged`] if the segment's checkpoint does not sign it, if there is no
+    /// checkpoint and a seal must not sign it either, or if one of them cannot be read.
+    /// [`JournalError::Place`] if another key has made the first seal. Any other error is a failure
+    /// of the store.
     pub(super) async fn segment_after(
         &self,
         head: &LogHead,
@@ -28,12 +33,44 @@ impl Journal {
             return Ok(None);
         };
         let key = head.keys.of_seal(segment.number);
-        if self.checkpoint(segment.number).await?.is_none()
-            && let Some(finding) = self.unsigned(&segment, head.edge.size(), key, None).await?
-        {
-            return Err(self.damaged(finding));
+        match self.checkpoint(segment.number).await? {
+            Some(note) => self.require_checkpoint(&head.next(&segment).2, key, &note)?,
+            None => {
+                let flaw = self.unsigned(&segment, head.edge.size(), key, None).await?;
+                if let Some(finding) = flaw {
+                    return Err(self.damaged(finding));
+                }
+            }
         }
         Ok(Some(segment))
+    }
+
+    /// Fails unless `note`, which is at the path of `checkpoint`, is this checkpoint, signed by
+    /// `key`.
+    pub(super) fn require_checkpoint(
+        &self,
+        checkpoint: &Checkpoint,
+        key: &VerifierKey,
+        note: &str,
+    ) -> Result<(), JournalError> {
+        let number = checkpoint.number;
+        match Checkpoint::open(note, key) {
+            Ok(read) if read == *checkpoint => Ok(()),
+            Ok(read) if read.number == number => {
+                let why = "its checkpoint differs from what this segment determines";
+                Err(self.broken_log(self.segment_path(number), why))
+            }
+            Ok(read) => {
+                let why = format!("it is the checkpoint of seal {}", read.number);
+                Err(self.broken_log(self.checkpoint_path(number), why))
+            }
+            // Another sealer, with a different key, has made the first seal.
+            Err(NoteFlaw::Unsigned(_)) if number == 1 => {
+                let signer = claimed_signer(note).unwrap_or_default();
+                Err(other_key(&signer).into())
+            }
+            Err(flaw) => Err(self.broken_log(self.checkpoint_path(number), flaw)),
+        }
     }
 
     /// Makes the checks with which the next seal begins, and changes nothing. Returns when the

@@ -10,12 +10,10 @@ use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 
 use super::super::chain::{Chain, Finding};
-use super::super::log::{
-    Checkpoint, KeyChange, NoteFlaw, NoteSigner, Segment, VerifierKey, claimed_signer,
-};
+use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey};
 use super::super::record::{Flaw, Stored, StreamId};
 use super::index::unsealed::UnsealedEntry;
-use super::log::{LogHead, other_key};
+use super::log::LogHead;
 use super::objects::{Created, Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
@@ -191,21 +189,13 @@ impl Journal {
             let why = "it does not follow the segment before it";
             return Err(self.broken_log(self.segment_path(segment.number), why));
         }
-        let objects = head.edge.append(segment.entries(), &mut Vec::new());
+        let (edge, objects, checkpoint) = head.next(segment);
         try_join_all(objects.iter().map(|object| async {
             let path = self.log_path(&object.path);
             self.create_exactly(&path, &object.bytes).await
         }))
         .await?;
         let key = head.keys.of_seal(segment.number);
-        let checkpoint = Checkpoint {
-            origin: key.name().to_owned(),
-            size: head.edge.size(),
-            root: head.edge.root(),
-            number: segment.number,
-            at: segment.at,
-            key_change: segment.key_change.clone(),
-        };
         let note = self.signed(&checkpoint, key, signer, next).await?;
         if checkpoint.key_change.is_some() {
             let path = self.key_path(segment.number);
@@ -215,6 +205,7 @@ impl Journal {
             .await?;
         self.drop_sealed(unsealed, segment).await?;
         head.number = segment.number;
+        head.edge = edge;
         head.keys.follow(&checkpoint);
         head.newest = Some((checkpoint, note));
         Ok(head)
@@ -253,16 +244,8 @@ impl Journal {
         } else {
             return Err(self.damaged(Finding::about(path, Flaw::Dropped)));
         };
-        match Checkpoint::open(&found, key) {
-            Ok(read) if read == *checkpoint => Ok(found),
-            Ok(_) => Err(self.broken_log(path, "it is not the checkpoint of its segment")),
-            // Another sealer, with a different key, has made the first seal.
-            Err(NoteFlaw::Unsigned(_)) if checkpoint.number == 1 => {
-                let signer = claimed_signer(&found).unwrap_or_default();
-                Err(other_key(&signer).into())
-            }
-            Err(flaw) => Err(self.broken_log(path, flaw)),
-        }
+        self.require_checkpoint(checkpoint, key, &found)?;
+        Ok(found)
     }
 
     /// Creates an object with `bytes`, or checks that the existing object has them.

@@ -142,7 +142,7 @@ impl Journal {
     }
 
     /// Returns the note in `log/checkpoint`; empty if the file is too large for one.
-    async fn newest_note(&self) -> Result<Option<String>, JournalError> {
+    pub(super) async fn newest_note(&self) -> Result<Option<String>, JournalError> {
         match self.text_at(&self.log_path("checkpoint")).await {
             Err(JournalError::Damaged { .. }) => Ok(Some(String::new())),
             note => note,

@@ -132,17 +132,7 @@ impl Journal {
         &self,
         mut each: impl FnMut(Vec<Entry>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
-        // The highest number in the folder may be that of a stray file.
-        let newest = self.newest_seal().await?;
-        let mut note = self.checkpoint(newest).await?;
-        if note.is_none() && newest > 0 {
-            let numbers = self.numbers("checkpoints").await?;
-            if let Some(before) = numbers.iter().rev().find(|number| **number < newest) {
-                note = self.checkpoint(*before).await?;
-            }
-        }
-        let size = note.and_then(|note| Checkpoint::unverified(&note).ok());
-        let all = bundles(size.map_or(0, |checkpoint| checkpoint.size));
+        let all = bundles(self.size_of_log().await?);
         let mut bundles = stream::iter(all.rev())
             .map(|path| self.edge_object(Some(path)))
             .buffered(BUNDLES);
@@ -152,6 +142,26 @@ impl Journal {
             }
         }
         Ok(())
+    }
+
+    /// Returns the number of the log's entries, according to the newest file in
+    /// `log/checkpoints/` that is a checkpoint of its number. Reads no later one than that of the
+    /// newest segment: the highest number in the folder may be that of a stray file.
+    async fn size_of_log(&self) -> Result<u64, JournalError> {
+        let last = self.log_end().await?.last;
+        let mut numbers = vec![last];
+        while let Some(number) = numbers.pop() {
+            let note = self.checkpoint(number).await?;
+            let read = note.and_then(|note| Checkpoint::unverified(&note).ok());
+            if let Some(read) = read.filter(|read| read.number == number) {
+                return Ok(read.size);
+            }
+            if number == last {
+                numbers = self.numbers("checkpoints").await?;
+                numbers.retain(|number| *number < last);
+            }
+        }
+        Ok(0)
     }
 
     /// Writes an entry for every stream that has none. The sealer calls this before the first seal,

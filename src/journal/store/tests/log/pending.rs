@@ -63,6 +63,51 @@ async fn a_segment_that_no_sealer_began_is_found_and_never_signed() {
     assert_eq!(found(&journal, None).await, []);
 }
 
+/// The tiles of such a segment would be in the way of those of the next seal.
+#[tokio::test]
+async fn a_segment_with_a_wrong_checkpoint_gets_no_tiles() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    finished(&journal, "fourth").await;
+    let log = dir.path().join("log");
+    let record = |id: &str, seq: u64| {
+        let stream = StreamId::of(&identity(id));
+        (
+            stream,
+            dir.path().join(format!("requests/{stream}/{seq:06}.json")),
+        )
+    };
+    let (stream, path) = record("fourth", 0);
+    let mut segment = Segment::new(3, 10, at(300));
+    segment.push(stream, 0, rewritten(&fs::read(path).unwrap()).into());
+    fs::write(log.join("segments/000003"), segment.write()).unwrap();
+    let (first, newest) = record("first", 2);
+    let kept = fs::read(&newest).unwrap();
+    let second = fs::read_to_string(log.join("checkpoints/000002")).unwrap();
+    for note in ["x", &second, &second.replace("seal 2", "seal 3")] {
+        fs::write(log.join("checkpoints/000003"), note).unwrap();
+        let all = everything(dir.path());
+        let checking = journal.check_sealing(&key()).await.unwrap_err();
+        let sealing = journal.seal(&signer(7), at(400)).await.unwrap_err();
+        for error in [checking, sealing] {
+            let text = error.to_string();
+            assert!(text.contains("log/checkpoints/000003"), "{text}");
+        }
+        assert_eq!(everything(dir.path()), all);
+        // Nor does it hide that a request has lost its newest record.
+        fs::remove_file(&newest).unwrap();
+        let history = journal.read(first).await.unwrap().unwrap();
+        let head = history.stream_state.head();
+        assert!(journal.require_newest(head).await.is_err(), "{note}");
+        fs::write(&newest, &kept).unwrap();
+    }
+    for folder in ["segments", "checkpoints"] {
+        fs::remove_file(log.join(folder).join("000003")).unwrap();
+    }
+    assert_eq!(journal.seal(&signer(7), at(400)).await.unwrap().sealed, 3);
+    assert_eq!(found(&journal, None).await, []);
+}
+
 /// A sealer may die after its seal is complete and before it has deleted the entries of the index.
 #[tokio::test]
 async fn entries_of_sealed_records_seal_nothing_again() {
