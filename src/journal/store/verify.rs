@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures_util::stream::{StreamExt as _, iter};
+use futures_util::stream::{Stream, StreamExt as _, iter};
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::super::chain::{Chain, Finding};
-use super::super::log::{Hash, VerifiedLog};
+use super::super::log::{Hash, KeyChain, VerifiedLog};
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, StreamState};
 use super::index::RequiredEntries;
@@ -85,6 +85,34 @@ impl Report {
     }
 }
 
+/// The result of verifying one stream.
+struct Checked {
+    stream: StreamId,
+    report: Report,
+    required: RequiredEntries,
+    /// Whether the object `retired` names other segments than the log. The request may have been
+    /// retired after the log was read, into a later segment.
+    retired_otherwise: bool,
+}
+
+impl Checked {
+    fn new(stream: StreamId, report: Report, required: RequiredEntries) -> Self {
+        Self {
+            stream,
+            report,
+            required,
+            retired_otherwise: false,
+        }
+    }
+
+    fn retired_otherwise(self) -> Self {
+        Self {
+            retired_otherwise: true,
+            ..self
+        }
+    }
+}
+
 impl Journal {
     /// Verifies every file below `requests/` against its stream's hash chain, and the index. The
     /// hash chain alone cannot show that the newest records of a stream, or all of them, were
@@ -96,16 +124,17 @@ impl Journal {
     /// The store failed. Flaws of files are in the report.
     pub async fn verify(&self) -> Result<Report, JournalError> {
         let log = (!self.has_seals().await?).then(Arc::default);
-        self.verify_against(log, LogPart::AllSeals).await
+        self.verify_against(log, LogPart::AllSeals, None).await
     }
 
     /// Verifies every file below `requests/` against its stream's hash chain and the seals, and the
     /// index against the records. `log` contains the verified seals. It is `None` if there are
-    /// seals that were not verified.
+    /// seals that were not verified. `keys` sign the seals after those in `log`.
     pub(super) async fn verify_against(
         &self,
         log: Option<Arc<VerifiedLog>>,
         part: LogPart,
+        keys: Option<KeyChain>,
     ) -> Result<Report, JournalError> {
         let mut report = Report {
             log_part: part,
@@ -126,19 +155,28 @@ impl Journal {
             }
         }
         self.work_done.begin(names.len());
-        let check = |stream| {
-            let (journal, log) = (self.clone(), log.clone());
-            let verify = async move { journal.verify_stream(stream, log.as_deref(), part).await };
-            tokio::spawn(verify)
-        };
-        let mut checks = iter(names).map(check).buffer_unordered(STREAMS);
-        let mut wanted = Vec::new();
+        let (mut wanted, mut again) = (Vec::new(), Vec::new());
+        let mut checks = self.checks(names, log.clone(), part);
         while let Some(checked) = checks.next().await {
-            let (checked, asks) =
-                checked.map_err(|end| self.failed("read", "requests", &end))??;
+            let checked = checked?;
             self.work_done.add(1);
-            report.add(checked);
-            wanted.push(asks);
+            match checked.retired_otherwise {
+                true => again.push(checked.stream),
+                false => {
+                    report.add(checked.report);
+                    wanted.push(checked.required);
+                }
+            }
+        }
+        drop(checks);
+        if !again.is_empty() {
+            let (log, part) = self.later_log(log, part, keys, &mut report).await?;
+            let mut checks = self.checks(again, log, part);
+            while let Some(checked) = checks.next().await {
+                let checked = checked?;
+                report.add(checked.report);
+                wanted.push(checked.required);
+            }
         }
         let seals = (part == LogPart::Whole).then_some(report.seals);
         for finding in self.check_index(&wanted, seals).await? {
@@ -147,6 +185,58 @@ impl Journal {
         self.find_odd_entries(&mut report).await?;
         report.findings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
+    }
+
+    /// Verifies streams, several at once.
+    fn checks(
+        &self,
+        streams: impl IntoIterator<Item = StreamId>,
+        log: Option<Arc<VerifiedLog>>,
+        part: LogPart,
+    ) -> impl Stream<Item = Result<Checked, JournalError>> {
+        let check = move |stream| {
+            let (journal, log) = (self.clone(), log.clone());
+            let verify = async move { journal.verify_stream(stream, log.as_deref(), part).await };
+            tokio::spawn(verify)
+        };
+        let ended = |end: Result<_, _>| match end {
+            Ok(checked) => checked,
+            Err(end) => Err(self.failed("read", "requests", &end)),
+        };
+        iter(streams)
+            .map(check)
+            .buffer_unordered(STREAMS)
+            .map(ended)
+    }
+
+    /// Returns `log` with the seals that were made since it was read: a request may be retired as
+    /// soon as it is sealed. A request's object `retired` is never changed, so a log that is read
+    /// after that object must agree with it. Reports a bad seal.
+    async fn later_log(
+        &self,
+        log: Option<Arc<VerifiedLog>>,
+        part: LogPart,
+        keys: Option<KeyChain>,
+        report: &mut Report,
+    ) -> Result<(Option<Arc<VerifiedLog>>, LogPart), JournalError> {
+        if part == LogPart::FirstSeals {
+            return Ok((log, part));
+        }
+        let Some(keys) = keys else {
+            // The journal had no seal. If it has one now, that is not verified.
+            let sealed = self.has_seals().await?;
+            return Ok((log.filter(|_| !sealed), part));
+        };
+        let mut log = log.map_or_else(VerifiedLog::default, Arc::unwrap_or_clone);
+        let part = match self.add_later_seals(&mut log, keys).await? {
+            None => part,
+            Some(finding) => {
+                report.find(finding);
+                report.log_part = LogPart::FirstSeals;
+                LogPart::FirstSeals
+            }
+        };
+        Ok((Some(Arc::new(log)), part))
     }
 
     /// Reports the entries of a directory that the store skips, such as links. If the record at the
@@ -166,9 +256,9 @@ impl Journal {
         stream: StreamId,
         log: Option<&VerifiedLog>,
         part: LogPart,
-    ) -> Result<(Report, RequiredEntries), JournalError> {
+    ) -> Result<Checked, JournalError> {
         let checked = self.verify_once(stream, log, part).await?;
-        if checked.0.clean() {
+        if checked.report.clean() {
             return Ok(checked);
         }
         match self.is_retired(stream).await {
@@ -184,7 +274,7 @@ impl Journal {
         stream: StreamId,
         log: Option<&VerifiedLog>,
         part: LogPart,
-    ) -> Result<(Report, RequiredEntries), JournalError> {
+    ) -> Result<Checked, JournalError> {
         let none = BTreeMap::new();
         let sealed = log.and_then(|log| log.sealed(stream)).unwrap_or(&none);
         let mut folder = match self.folder(stream).await {
@@ -193,7 +283,7 @@ impl Journal {
                 report.find(*finding);
                 // It is unknown which entries the stream requires.
                 let asked = RequiredEntries::of(stream, u64::MAX, u64::MAX, None);
-                return Ok((report, asked));
+                return Ok(Checked::new(stream, report, asked));
             }
             folder => folder?,
         };
@@ -228,7 +318,7 @@ impl Journal {
                 }
                 _ => {
                     report.find(self.wrong_retired_object(stream));
-                    return Ok((report, asked(None)));
+                    return Ok(Checked::new(stream, report, asked(None)).retired_otherwise());
                 }
             }
         }
@@ -243,11 +333,11 @@ impl Journal {
         }
         // Without its newest records, the request's state and entries are unknown.
         if folder.retired || sealed_len > end {
-            return Ok((report, asked(None)));
+            return Ok(Checked::new(stream, report, asked(None)));
         }
         let stream_state = chain.into_stream_state();
         let state = stream_state.as_ref().and_then(StreamState::state);
-        Ok((report, asked(state)))
+        Ok(Checked::new(stream, report, asked(state)))
     }
 
     /// Verifies the records in a stream's folder against their hash chain and the seals. The

@@ -98,6 +98,27 @@ impl Journal {
         Ok(walk)
     }
 
+    /// Adds the complete seals after those in `log`, which `keys` sign. Stops at the first bad one,
+    /// and returns its flaw.
+    pub(super) async fn add_later_seals(
+        &self,
+        log: &mut VerifiedLog,
+        mut keys: KeyChain,
+    ) -> Result<Option<Finding>, JournalError> {
+        loop {
+            let number = log.seals().saturating_add(1);
+            let segment = flaw_of(self.segment(number).await)?;
+            let pushed = match (segment, flaw_of(self.checkpoint(number).await)?) {
+                (Ok(Some(segment)), Ok(Some(note))) => push(log, &mut keys, &segment, &note),
+                (Err(finding), _) | (_, Err(finding)) => Err(finding),
+                (Ok(None), _) | (_, Ok(None)) => return Ok(None),
+            };
+            if let Err(finding) = pushed {
+                return Ok(Some(finding));
+            }
+        }
+    }
+
     /// Returns a finding for each segment and checkpoint after seal `number` that is the copy of
     /// another one, or unreadable. `None` if there is a later seal. So a file with a high number
     /// does not make the seals below it look removed.
@@ -193,21 +214,11 @@ impl Walk {
         kept: &[&Checkpoint],
     ) -> Result<Vec<Object>, Finding> {
         let number = segment.number;
-        let key = self.keys.of_seal(number);
-        let pushed = self.log.push(segment, note, key);
-        let mut objects = pushed.map_err(|flaw| {
-            let opened = Checkpoint::open(note, key);
-            let folder = match opened.is_ok_and(|opened| opened.number == number) {
-                true => "segments",
-                false => "checkpoints",
-            };
-            Finding::about(log_path(folder, number), flaw)
-        })?;
+        let mut objects = push(&mut self.log, &mut self.keys, segment, note)?;
         if let Some((newest, _)) = self.log.newest() {
             for (kept, contains) in kept.iter().zip(&mut self.contains) {
                 *contains |= newest == *kept;
             }
-            self.keys.follow(newest);
         }
         if segment.key_change.is_some() {
             objects.push(Object {
@@ -237,6 +248,30 @@ impl Walk {
         self.paths.insert(finding.path.clone());
         self.strays.push(finding);
     }
+}
+
+/// Verifies the next seal and adds it to the log, and its new key to the keys. Returns the tiles and
+/// entry bundles that the seal determines.
+fn push(
+    log: &mut VerifiedLog,
+    keys: &mut KeyChain,
+    segment: &Segment,
+    note: &str,
+) -> Result<Vec<Object>, Finding> {
+    let number = segment.number;
+    let key = keys.of_seal(number);
+    let objects = log.push(segment, note, key).map_err(|flaw| {
+        let opened = Checkpoint::open(note, key);
+        let folder = match opened.is_ok_and(|opened| opened.number == number) {
+            true => "segments",
+            false => "checkpoints",
+        };
+        Finding::about(log_path(folder, number), flaw)
+    })?;
+    if let Some((newest, _)) = log.newest() {
+        keys.follow(newest);
+    }
+    Ok(objects)
 }
 
 /// Separates the flaw of an object, which the walk reports, from a failure of the store, which ends

@@ -33,22 +33,30 @@ fn key() -> VerifierKey {
 /// Returns every file of the evidence with its bytes: the records, and the log without
 /// `log/checkpoint`.
 fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found: Vec<PathBuf> = files(dir);
-    let mut folders = vec![dir.join("log")];
+    let mut found = all_below(dir);
+    found.retain(|path, _| {
+        ["requests", "log"]
+            .iter()
+            .any(|name| path.starts_with(dir.join(name)))
+    });
+    found.remove(&dir.join("log/checkpoint"));
+    found
+}
+
+fn all_below(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path != dir.join("log/checkpoint") {
-                found.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(path).unwrap());
             }
         }
     }
     found
-        .into_iter()
-        .map(|path| (path.clone(), fs::read(path).unwrap()))
-        .collect()
 }
 
 /// Makes the small journal and seals it, then adds a third request and seals again. Also returns

@@ -29,7 +29,7 @@ async fn a_seal_during_the_verification_is_no_finding() {
     finished(&journal, "third").await;
     journal.seal(&signer(7), at(200)).await.unwrap();
     let report = journal
-        .verify_against(Some(log), LogPart::Whole)
+        .verify_against(Some(log), LogPart::Whole, None)
         .await
         .unwrap();
     assert!(report.clean(), "{:?}", report.findings);
