@@ -131,6 +131,14 @@ impl Journal {
         self.text_at(&self.checkpoint_path(number)).await
     }
 
+    /// Returns the checkpoint with the highest number in `log/checkpoints/`, unverified.
+    pub(super) async fn newest_checkpoint(&self) -> Result<Option<String>, JournalError> {
+        match self.numbers("checkpoints").await?.last() {
+            Some(newest) => self.checkpoint(*newest).await,
+            None => Ok(None),
+        }
+    }
+
     /// The notes that introduce keys, oldest first.
     pub(super) async fn key_notes(&self) -> Result<Vec<String>, JournalError> {
         let mut notes = Vec::new();
@@ -216,9 +224,7 @@ impl Journal {
         let read = read.map_err(|flaw| self.broken_log("log/keys", flaw))?;
         let first = self.checkpoint(1).await?.unwrap_or_default();
         // A rotation of the key may have been interrupted between its checkpoint and its note.
-        if let Some(newest) = self.numbers("checkpoints").await?.last() {
-            notes.extend(self.checkpoint(*newest).await?);
-        }
+        notes.extend(self.newest_checkpoint().await?);
         let continues =
             |keys: &KeyChain| read.is_some() || Checkpoint::open(&first, keys.of_seal(1)).is_ok();
         let longer = KeyChain::read(&notes).ok().flatten();

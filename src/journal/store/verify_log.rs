@@ -12,7 +12,7 @@ use super::super::log::{
 use super::super::record::{Flaw, StreamId};
 use super::pending::wrong_newest;
 use super::verify::LogPart;
-use super::walk_log::Walk;
+use super::walk_log::{Walk, flaw_of};
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
 
@@ -79,6 +79,7 @@ impl Journal {
         let witnesses: Vec<&Checkpoint> = kept.iter().chain(&signed).collect();
         let mut walk = Box::pin(self.walk_log(keys.chain, &witnesses, whole)).await?;
         let mut findings = std::mem::take(&mut walk.findings);
+        findings.retain(|finding| !unfinished_exchange(finding, &walk, signed.as_ref()));
         if let Some(flaw) = keys.flaw {
             // Without its keys, the log has checkpoints that no known key has signed.
             findings.retain(|finding| !finding.path.starts_with("log/checkpoints/"));
@@ -181,6 +182,16 @@ impl Journal {
             }
             if keys.flaw.is_some() {
                 break;
+            }
+        }
+        let has_key = |chain: &KeyChain| chain.has(key);
+        if keys.flaw.is_none() && !chain.as_ref().is_some_and(has_key) {
+            // `rotate-key` may have been killed between the checkpoint that introduces `key` and
+            // its copy in `log/keys/`.
+            let newest = flaw_of(self.newest_checkpoint().await)?.ok().flatten();
+            let longer: Vec<_> = keys.notes.iter().cloned().chain(newest).collect();
+            if let Some(read) = KeyChain::read(&longer).ok().flatten().filter(has_key) {
+                (chain, keys.notes) = (Some(read), longer);
             }
         }
         match chain {
@@ -291,6 +302,16 @@ impl Journal {
         let proof = ConsistencyProof::of(&log, keys, &checkpoint, old);
         Ok(proof.filter(|proof| proof.check(key).is_ok()))
     }
+}
+
+/// Whether `rotate-key` may not have created this file yet, or was killed before it did: the copy in
+/// `log/keys/` of the newest checkpoint, which that command creates before it writes
+/// `log/checkpoint`, whose content is `newest`. The next seal creates the file first of all.
+fn unfinished_exchange(finding: &Finding, walk: &Walk, newest: Option<&Checkpoint>) -> bool {
+    let seals = walk.log.seals();
+    finding.flaw == Flaw::Dropped
+        && finding.path == format!("log/keys/{}", numbered(seals))
+        && newest.is_none_or(|newest| newest.number < seals)
 }
 
 fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {

@@ -276,7 +276,9 @@ fn push(
 
 /// Separates the flaw of an object, which the walk reports, from a failure of the store, which ends
 /// the walk.
-fn flaw_of<T>(read: Result<T, JournalError>) -> Result<Result<T, Finding>, JournalError> {
+pub(super) fn flaw_of<T>(
+    read: Result<T, JournalError>,
+) -> Result<Result<T, Finding>, JournalError> {
     match read {
         Ok(read) => Ok(Ok(read)),
         Err(JournalError::Damaged { finding, .. }) => Ok(Err(*finding)),

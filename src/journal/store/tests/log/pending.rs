@@ -154,7 +154,20 @@ async fn the_new_key_completes_an_exchange_that_is_signed() {
     let log = dir.path().join("log");
     let note = fs::read(log.join("keys/000003")).unwrap();
     fs::remove_file(log.join("keys/000003")).unwrap();
+    // It looks like tampering if `log/checkpoint`, which is written last, is that of the new key.
+    let gone = [("log/keys/000003".to_owned(), "dropped")];
+    assert_eq!(found(&journal, None).await, gone);
     fs::copy(log.join("checkpoints/000002"), log.join("checkpoint")).unwrap();
+    let stream = StreamId::of(&identity("first"));
+    for n in [7, 8] {
+        let key = signer(n).verifier().clone();
+        let report = journal.verify_sealed(&key, None).await.unwrap();
+        assert_eq!((report.findings, report.seals), (vec![], 3), "key {n}");
+        let proof = journal.prove(&key, stream).await.unwrap().unwrap();
+        assert!(proof.check(&key).is_ok(), "key {n}");
+    }
+    let stranger = signer(9).verifier().clone();
+    assert!(journal.verify_sealed(&stranger, None).await.is_err());
     finished(&journal, "fourth").await;
     assert!(journal.seal(&signer(9), at(400)).await.is_err());
     assert_eq!(journal.seal(&new, at(400)).await.unwrap().sealed, 3);
