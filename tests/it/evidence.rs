@@ -259,6 +259,41 @@ fn a_removed_log_is_found_without_a_kept_checkpoint() {
 }
 
 #[test]
+fn a_program_learns_that_later_seals_were_not_compared() {
+    let site = Site::new();
+    site.out(&["audit", "seal"]);
+    site.ask("four");
+    site.out(&["audit", "seal"]);
+    let verify = || -> serde_json::Value {
+        let output = site.run(&["audit", "verify", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(verify()["all_seals_compared"], true);
+    let segment = site.path().join("journal/log/segments/000001");
+    let text = fs::read_to_string(&segment).unwrap();
+    fs::write(&segment, text + "x").unwrap();
+    let verified = verify();
+    let said = (&verified["whole"], &verified["all_seals_compared"]);
+    assert_eq!(said, (&false.into(), &false.into()), "{verified}");
+}
+
+#[test]
+fn a_report_with_the_key_of_another_journal_says_so_on_its_page() {
+    let [site, other] = [Site::new(), Site::new()];
+    site.out(&["audit", "seal"]);
+    other.out(&["audit", "seal"]);
+    let key = other.out(&["audit", "key"]);
+    let args = ["report", "--html", "report.html", "--key", key.trim()];
+    let output = site.refused(1, &args);
+    assert!(output.contains("they are of another key"), "{output}");
+    let page = fs::read_to_string(site.path().join("report.html")).unwrap();
+    assert!(
+        page.contains("<span>invoke/two</span>") && page.contains("not with the given key"),
+        "{page}"
+    );
+}
+
+#[test]
 fn a_wrong_folder_is_no_whole_journal() {
     let site = Site::new();
     site.out(&["audit", "seal"]);

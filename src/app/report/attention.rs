@@ -65,7 +65,7 @@ fn damage(texts: Texts, overview: &Overview, evidence: &Evidence) -> impl Iterat
     };
     let flaws = overview.flaws.iter();
     let flaws = flaws.map(move |flaw| Note::new(Tone::Bad, texts.not_on_page(flaw)));
-    let unverified = (evidence.seals == Seals::NoKey)
+    let unverified = matches!(evidence.seals, Seals::NoKey | Seals::OtherKey)
         .then(|| Note::new(Tone::Open, texts.seals_unverified()).with_remedy(texts.seals_remedy()));
     findings.into_iter().chain(flaws).chain(unverified)
 }

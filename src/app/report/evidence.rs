@@ -25,6 +25,8 @@ pub(super) enum Seals {
     Verified,
     /// There are seals, but there is no key to verify them.
     NoKey,
+    /// There are seals, but the key is not one of the journal's.
+    OtherKey,
     Absent,
 }
 
@@ -36,8 +38,8 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Verifies the journal. Without a key, the seals are not verified. Without a key and with
-    /// [`Depth::Seals`], nothing is verified.
+    /// Verifies the journal. Without a key of the journal, the seals are not verified. If the depth
+    /// is [`Depth::Seals`], then nothing is verified.
     ///
     /// # Errors
     /// Returns an error if the store failed. Damaged records are not an error: the result lists
@@ -47,22 +49,21 @@ impl Evidence {
         key: Option<&VerifierKey>,
         depth: Depth,
     ) -> Result<Self, JournalError> {
-        let (seals, found) = match (key, depth) {
-            (Some(key), Depth::Whole) => (Seals::Verified, journal.verify_sealed(key, None).await?),
-            (Some(key), Depth::Seals) => {
-                (Seals::Verified, journal.verify_segments(key, None).await?)
-            }
-            (None, depth) => {
-                let seals = match journal.has_seals().await? {
-                    true => Seals::NoKey,
-                    false => Seals::Absent,
-                };
-                let found = match depth {
-                    Depth::Whole => journal.verify().await?,
-                    Depth::Seals => journal::Report::default(),
-                };
-                (seals, found)
-            }
+        let verified = match (key, depth) {
+            (Some(key), Depth::Whole) => Some(journal.verify_sealed(key, None).await),
+            (Some(key), Depth::Seals) => Some(journal.verify_segments(key, None).await),
+            (None, _) => None,
+        };
+        let (seals, found) = match verified {
+            Some(Err(JournalError::OtherKey(_))) => (Seals::OtherKey, None),
+            Some(found) => (Seals::Verified, Some(found?)),
+            None if journal.has_seals().await? => (Seals::NoKey, None),
+            None => (Seals::Absent, None),
+        };
+        let found = match (found, depth) {
+            (Some(found), _) => found,
+            (None, Depth::Whole) => journal.verify().await?,
+            (None, Depth::Seals) => journal::Report::default(),
         };
         Ok(Self {
             depth,
@@ -85,7 +86,7 @@ impl Evidence {
     fn records_note(&self, texts: Texts) -> Note {
         let (records, streams) = (self.found.records, self.found.streams);
         match (self.findings(), self.depth, self.seals) {
-            (0, Depth::Whole, Seals::NoKey) => {
+            (0, Depth::Whole, Seals::NoKey | Seals::OtherKey) => {
                 Note::new(Tone::Open, texts.records_linked(records, streams))
             }
             (0, Depth::Whole, _) => Note::new(Tone::Good, texts.records_whole(records, streams)),
@@ -112,6 +113,9 @@ impl Evidence {
             }
             (Seals::NoKey, _) => {
                 Note::new(Tone::Open, texts.no_key()).with_remedy(texts.how_to_verify())
+            }
+            (Seals::OtherKey, _) => {
+                Note::new(Tone::Bad, texts.other_key()).with_remedy(texts.how_to_verify())
             }
             (Seals::Absent, _) => {
                 Note::new(Tone::Open, texts.not_sealed()).with_remedy(texts.how_to_seal())

@@ -33,8 +33,7 @@ pub struct Report {
     unreadable: Vec<String>,
     records: u64,
     findings: u64,
-    /// Whether the journal has seals that were not verified.
-    unverified: bool,
+    seals: Seals,
     attention: Vec<Note>,
     tables: Vec<Table>,
     evidence: Vec<Note>,
@@ -108,7 +107,7 @@ impl Report {
             unreadable: overview.flaws.clone(),
             records: evidence.found.records,
             findings: evidence.findings(),
-            unverified: evidence.seals == Seals::NoKey,
+            seals: evidence.seals,
             attention: attention::notes(texts, overview, evidence, now),
             tables,
             evidence: evidence.notes(texts),
@@ -117,9 +116,10 @@ impl Report {
         }
     }
 
-    /// Whether the whole journal could be read and its verification found nothing wrong.
+    /// Whether the whole journal could be read, its verification found nothing wrong, and the key,
+    /// if one was given, is one of the journal's.
     pub fn is_clean(&self) -> bool {
-        self.findings == 0 && self.unreadable.is_empty()
+        self.findings == 0 && self.unreadable.is_empty() && self.seals != Seals::OtherKey
     }
 
     /// Whether a share is overdue.
@@ -142,10 +142,10 @@ impl Report {
 
     /// Summarises the page in one line.
     pub fn summary(&self) -> String {
-        let seals = if self.unverified {
-            "; the seals were not verified: give --key"
-        } else {
-            ""
+        let seals = match self.seals {
+            Seals::NoKey => "; the seals were not verified: give --key",
+            Seals::OtherKey => "; the seals were not verified: they are of another key",
+            Seals::Verified | Seals::Absent => "",
         };
         format!(
             "active grants: {} (overdue: {}), unfinished requests: {}, denied: {}; records: {}, findings: {}{seals}",

@@ -186,6 +186,7 @@ labels! {
     records_unverified: "The records were not verified for this page." | "本页没有校验记录。";
     records_command: "`sharehook audit verify` verifies them." | "`sharehook audit verify` 校验它们。";
     no_key: "The journal is sealed, but no public key was given, so its seals were not verified." | "台账有封签，但没有给出公钥，因此没有校验封签。";
+    other_key: "The journal is sealed, but not with the given key, so its seals were not verified." | "台账有封签，但不是用给出的密钥封签的，因此没有校验封签。";
     how_to_verify: "Run `sharehook audit key` where the journal is sealed: it prints the public key. \
         `sharehook report --key KEY` and `sharehook audit verify --key KEY` check the seals with it."
         | "在封签台账的地方，`sharehook audit key` 打印公钥；`sharehook report --key KEY` 和 `sharehook audit verify --key KEY` 用它校验封签。";

@@ -83,7 +83,10 @@ fn shown(context: &Context, report: &Report, sealed: bool, options: &AuditVerify
             "streams": report.streams, "records": report.records, "left_off": report.left_off,
             "seals": report.seals, "sealed": report.sealed, "retired": report.retired,
         });
-        out(json!({ "whole": whole, "counts": counts, "findings": findings }));
+        let compared = report.log_part != LogPart::FirstSeals;
+        out(
+            json!({ "whole": whole, "all_seals_compared": compared, "counts": counts, "findings": findings }),
+        );
     } else if whole {
         let (records, streams) = (report.records, report.streams);
         if options.sealed {

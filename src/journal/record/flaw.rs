@@ -72,6 +72,9 @@ pub enum Flaw {
     /// No checkpoint signs the segment, and it is not one that a sealer of this journal may sign.
     #[error("foreign: no checkpoint signs this segment, and {0}")]
     Unsigned(String),
+    /// `log/checkpoint` is missing, or no key of the log has signed it.
+    #[error("broken log: it must be a copy of the newest checkpoint")]
+    WrongNewest,
     /// An object of the log differs from what was signed, or does not continue its predecessor.
     #[error("broken log: {0}")]
     BrokenLog(String),
@@ -96,7 +99,7 @@ impl Flaw {
             Self::Unlisted(_) | Self::NotListedAsUnsealed => "unlisted",
             Self::NoSeal { .. } => "no_seal",
             Self::Unrecorded => "unrecorded",
-            Self::BrokenLog(_) => "broken_log",
+            Self::WrongNewest | Self::BrokenLog(_) => "broken_log",
         }
     }
 
@@ -112,6 +115,9 @@ impl Flaw {
             Self::Foreign(_) => "find out who put the file there, and move it out of the journal",
             Self::BrokenLog(_) | Self::TooLarge { .. } => {
                 "find out who changed the file and restore it from a backup"
+            }
+            Self::WrongNewest => {
+                "first verify with a checkpoint that was kept elsewhere: newer seals may be gone too; then run `sharehook audit seal`, which writes this file again"
             }
             Self::Unsigned(_) => {
                 "if no sealer of this journal made it, move it out of the journal, else restore what differs from a backup; until then no record is sealed"

@@ -20,6 +20,9 @@ pub enum JournalError {
     /// the file for the report.
     #[error("{0}")]
     Place(Problem),
+    /// The public key is not one of the journal's keys.
+    #[error("{0}")]
+    OtherKey(Problem),
     /// The store refused the operation or could not be reached.
     #[error("journal {place}: {doing} {path} failed: {fault}{}", fault.remedy(doing))]
     Store {
@@ -125,6 +128,7 @@ impl JournalError {
             | Self::NotARequest { .. }
             | Self::Gone { .. } => true,
             Self::Place(_)
+            | Self::OtherKey(_)
             | Self::Store { .. }
             | Self::TimedOut { .. }
             | Self::ReadOnly { .. }

@@ -168,6 +168,5 @@ impl Journal {
 
 /// The finding for a `log/checkpoint` that is missing, or that no key of the log has signed.
 pub(super) fn wrong_newest() -> Finding {
-    let why = "it must be a copy of the newest checkpoint; `sharehook audit seal` writes it again";
-    Finding::about("log/checkpoint", Flaw::BrokenLog(why.to_owned()))
+    Finding::about("log/checkpoint", Flaw::WrongNewest)
 }

@@ -228,7 +228,7 @@ impl Journal {
         {
             let problem = format!("is not a key of this journal: {signer} signs its first seal");
             let remedy = "give the key that `sharehook audit key` prints for this journal";
-            return Err(Problem::new("key", problem, remedy).into());
+            return Err(JournalError::OtherKey(Problem::new("key", problem, remedy)));
         }
         Ok(())
     }

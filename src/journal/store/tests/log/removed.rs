@@ -109,7 +109,12 @@ async fn a_wrong_log_checkpoint_is_found_and_the_next_seal_writes_it_again() {
         both(&journal, None).await,
         one("log/checkpoint", "broken_log")
     );
-    assert!(journal.check_sealing(&key()).await.is_err());
+    let error = journal.check_sealing(&key()).await.unwrap_err().to_string();
+    let remedy = "run `sharehook audit seal`, which writes this file again";
+    assert!(
+        error.ends_with(remedy) && !error.contains("restore"),
+        "{error}"
+    );
     fs::create_dir(&path).unwrap();
     assert_eq!(
         both(&journal, None).await,
