@@ -610,6 +610,25 @@ async fn the_index_may_lie_elsewhere() {
     assert_eq!(code, Some(0), "{shown}");
     assert!(!place.join("index").exists());
 
+    // Another journal cannot use it.
+    let configured = fs::read_to_string(&file).unwrap();
+    let other_text = format!("{place_text}-2");
+    fs::write(
+        &file,
+        configured.replace(&format!("{place_text:?}"), &format!("{other_text:?}")),
+    )
+    .unwrap();
+    let entries = paths_below(&index.join("index"));
+    for command in [&["sweep"][..], &["invoke", "event.json"]] {
+        let (code, shown) = sharehook(command);
+        assert!(
+            code != Some(0) && shown.contains("is the index of another journal"),
+            "{command:?}: {code:?} {shown}"
+        );
+    }
+    assert_eq!(paths_below(&index.join("index")), entries);
+    fs::write(&file, configured).unwrap();
+
     // Verification also finds foreign files in the separate index.
     std::os::unix::fs::symlink("/nowhere", index.join("index/due/link")).unwrap();
     let (code, shown) = sharehook(&["audit", "verify"]);

@@ -13,11 +13,11 @@ use crate::domain::Problem;
 impl Journal {
     /// Proves, once per opened journal, that the place refuses to create a file twice. Creates a
     /// probe below `index/`, creates it again with other bytes, and deletes it. If the index has a
-    /// place of its own, tests both places.
+    /// place of its own, tests both places, and that no other journal uses this index.
     ///
     /// # Errors
-    /// [`JournalError::Place`] if a place created the file twice. Nothing may be written there. Any
-    /// other error is a failure of the store.
+    /// [`JournalError::Place`] if a place created the file twice, or if the index is that of another
+    /// journal. Nothing may be written there. Any other error is a failure of the store.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.proven
             .get_or_try_init(|| self.probe(nonce))
@@ -41,17 +41,42 @@ impl Journal {
         if !matches!(first, Created::Ours) || !kept {
             return untrusted(self.index_place());
         }
+        if !self.index_is_elsewhere() {
+            return Ok(());
+        }
         // A deployed function may not be allowed to delete files beside the records, so this probe
         // is never deleted. If an earlier process created it, this attempt is refused, which is
         // proof enough.
-        if self.index.is_some() {
-            let path = self.path(&["probe"]);
-            let ours = matches!(self.create_at(&path, &nonce).await?, Created::Ours);
-            if ours && !matches!(self.create_at(&path, b"second").await?, Created::Theirs(_)) {
-                return untrusted(self.place());
+        let path = self.path(&["probe"]);
+        let id = match self.create_at(&path, &nonce).await? {
+            Created::Theirs(found) => found,
+            Created::Ours => match self.create_at(&path, b"second").await? {
+                Created::Theirs(found) => found,
+                Created::Ours => return untrusted(self.place()),
+            },
+        };
+        self.claim_index(&id).await
+    }
+
+    /// Fails if the index was claimed by a journal whose `probe` is not `id`. A sweep deletes what
+    /// it takes for remains of interrupted deliveries, so it would delete entries of that journal.
+    async fn claim_index(&self, id: &[u8]) -> Result<(), JournalError> {
+        let mark = self.path(&["index", "probe", "journal"]);
+        match self.create_at(&mark, id).await? {
+            Created::Ours => Ok(()),
+            Created::Theirs(_) => {
+                let problem = format!("{} is the index of another journal", self.index_place());
+                let remedy = format!(
+                    "give each journal an index of its own; if the file `probe` of this journal was lost, remove {mark} in the index"
+                );
+                Err(Problem::new("journal.index", problem, remedy).into())
             }
         }
-        Ok(())
+    }
+
+    /// Whether the index has a place of its own.
+    pub fn index_is_elsewhere(&self) -> bool {
+        self.index.is_some()
     }
 
     /// Tests that a directory is still the one that was opened, and that the place is writable.

@@ -37,6 +37,35 @@ async fn an_error_of_the_index_names_the_place_of_the_index() {
     assert!(error.contains("records: read requests/"), "{error}");
 }
 
+/// Two journals with one index would delete each other's entries.
+#[tokio::test]
+async fn an_index_serves_one_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = JournalLocation::Directory(dir.path().join("index"));
+    let open = |name: &str| {
+        let journal = directory(&dir.path().join(name));
+        journal.with_index(&index, &Access::default()).unwrap()
+    };
+    for nonce in [1, 2] {
+        open("one").test_place([nonce; 8]).await.unwrap();
+    }
+    let refused = async |name| {
+        let error = open(name).test_place([3; 8]).await.unwrap_err().to_string();
+        assert!(error.contains("is the index of another journal"), "{error}");
+        assert!(error.contains("remove index/probe/journal"), "{error}");
+    };
+    refused("two").await;
+    // The journal may move.
+    fs::rename(dir.path().join("one"), dir.path().join("moved")).unwrap();
+    let moved = open("moved");
+    moved.test_place([4; 8]).await.unwrap();
+    assert!(moved.verify().await.unwrap().clean());
+    fs::remove_file(dir.path().join("moved/probe")).unwrap();
+    refused("moved").await;
+    fs::remove_file(dir.path().join("index/index/probe/journal")).unwrap();
+    open("moved").test_place([5; 8]).await.unwrap();
+}
+
 /// Google Cloud Storage deletes one file per call, so many deletions would not end within one time
 /// limit.
 #[tokio::test]
