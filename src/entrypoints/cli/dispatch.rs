@@ -62,7 +62,7 @@ pub(super) async fn run(
         Command::Notify(options) => Box::pin(notify::run(context, &options)).await,
         Command::Drift(options) => drift::run(context, options).await,
         Command::Report(options) => report::run(context, &options).await,
-        Command::Audit { what } => audit::run(context, what).await,
+        Command::Audit { what } => Box::pin(audit::run(context, what)).await,
     }
 }
 
