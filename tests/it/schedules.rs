@@ -3,8 +3,7 @@
 //! 300 schedules run from seed 1 on, so that a failure is not by chance. `SHAREHOOK_SEED` and
 //! `SHAREHOOK_SCHEDULES` set other numbers; `SHAREHOOK_SEED=random` explores.
 //!
-//! Two seeds are known to fail. After seed 5164, the journal has a share in doubt that the cloud
-//! lacks. After seed 202128775917456, a cancel was called a third time, which does no harm.
+//! [`ONCE_FAILED`] lists seeds that once found a fault or a wrong expectation. They run each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +17,11 @@ use sharehook::journal::{State, StreamId};
 use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deliver, request};
 
-const LANES: u64 = 16;
+const LANES: usize = 16;
+
+/// After the first, the journal had a share in doubt that the cloud lacked, because the account of
+/// the interrupted worker was not kept. In the second, two workers crashed after their calls.
+const ONCE_FAILED: [u64; 2] = [5_164, 202_128_775_917_456];
 
 /// SplitMix64: a small generator with the same results on every machine.
 struct Chance(u64);
@@ -156,7 +159,7 @@ async fn schedule(world: &mut World, seed: u64) {
     let requests = requests(chance);
     let steps = 4 + chance.below(8);
     let change_at = chance.below(24);
-    let (mut removed, mut faults) = (None, false);
+    let (mut removed, mut faults, mut crashes) = (None, false, 0);
     let mut recorded = Vec::new();
     for step_number in 0..steps {
         // Advance the clock, so that two requests are never opened at the same instant.
@@ -196,6 +199,7 @@ async fn schedule(world: &mut World, seed: u64) {
             () = world.fuse.crashed() => true,
         };
         if stopped {
+            crashes += 1;
             world.restart();
         }
         if ahead {
@@ -205,7 +209,16 @@ async fn schedule(world: &mut World, seed: u64) {
     }
     finish(world, &requests).await;
     add_recorded(world, &requests, &mut recorded).await;
-    check(world, &requests, &recorded, removed.as_ref(), faults, seed).await;
+    let disturbed = Disturbed { faults, crashes };
+    check(
+        world,
+        &requests,
+        &recorded,
+        removed.as_ref(),
+        disturbed,
+        seed,
+    )
+    .await;
     if removed.is_some() {
         world.restore_entities();
     }
@@ -261,12 +274,18 @@ async fn state_of(world: &World, request: &Value) -> State {
     history.unwrap().into_state().unwrap()
 }
 
+/// What went wrong in a schedule: calls of the cloud, and how many workers crashed.
+struct Disturbed {
+    faults: bool,
+    crashes: usize,
+}
+
 async fn check(
     world: &World,
     requests: &[Value],
     recorded: &[StreamId],
     removed: Option<&Removed>,
-    faults: bool,
+    disturbed: Disturbed,
     seed: u64,
 ) {
     let repeat = format!("repeat with SHAREHOOK_SEED={seed} SHAREHOOK_SCHEDULES=1");
@@ -276,7 +295,7 @@ async fn check(
         .unwrap_or_else(|flaw| panic!("{flaw}; {repeat}"));
     let given = given(world);
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut cancelled_again = BTreeSet::new();
+    let (mut cancelled_again, mut cancelled_before) = (BTreeSet::new(), BTreeSet::new());
     let (shares, cancels): (Vec<_>, Vec<_>) = requests
         .iter()
         .partition(|request| request["action"] == "share");
@@ -299,8 +318,11 @@ async fn check(
             let cancel = state_of(world, cancel).await;
             let cancelled = place(cancel.stream());
             called_off |= cancel.verdict().allowed && opened < cancelled;
-            if cancel.verdict().allowed && cancelled < opened && expires {
-                cancelled_again.insert(account.clone());
+            if cancel.verdict().allowed && cancelled < opened {
+                cancelled_before.insert(account.clone());
+                if expires {
+                    cancelled_again.insert(account.clone());
+                }
             }
         }
         let forbidden = removed.is_some_and(|removed| removed.forbids(&account));
@@ -325,17 +347,21 @@ async fn check(
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
     assert_eq!(granted, wanted, "grants of the journal; {repeat}");
-    // The cloud must carry out no share twice. A cancel may be called twice, because the cloud's
-    // list may not show a recent share yet: a request or a worker that revokes such a share makes
-    // the call even if the list does not show the share. There may be a third call in three cases:
-    // if an expiring share follows a cancel, if two concurrent sweeps work on a called-off share
-    // and on its cancel, and if both the answer to a cancel and the next read are lost.
+    // The cloud must carry out no share twice, with one exception: the worker of a share crashed
+    // after its call, then an earlier cancel was carried out, which could not know of that call.
+    //
+    // A cancel may be called twice, because the cloud's list may not show a recent share yet: a
+    // request or a worker that revokes such a share makes the call even if the list does not show
+    // the share. There may be a third call in four cases: if an expiring share follows a cancel, if
+    // two concurrent sweeps work on a called-off share and on its cancel, if both the answer to a
+    // cancel and the next read are lost, and if two workers crash after their calls.
     let effects = world.effects();
     for (effect, count) in &effects {
         let account = effect.rsplit(' ').next().unwrap();
         let most = match effect.to_lowercase().contains("cancel") {
-            true if faults || cancelled_again.contains(account) => 3,
-            true => 2,
+            true if disturbed.faults || cancelled_again.contains(account) => 3,
+            true => 2.max(1 + disturbed.crashes),
+            false if disturbed.crashes > 0 && cancelled_before.contains(account) => 2,
             false => 1,
         };
         assert!((1..=most).contains(count), "{effects:?}; {repeat}");
@@ -352,33 +378,31 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn random_schedules_end_as_they_should() {
-    let first = setting("SHAREHOOK_SEED").unwrap_or(1);
-    let count = setting("SHAREHOOK_SCHEDULES").unwrap_or(300);
-    println!("SHAREHOOK_SEED={first} SHAREHOOK_SCHEDULES={count}");
+    let (first, count) = (setting("SHAREHOOK_SEED"), setting("SHAREHOOK_SCHEDULES"));
+    let (from, count) = (first.unwrap_or(1), count.unwrap_or(300));
+    println!("SHAREHOOK_SEED={from} SHAREHOOK_SCHEDULES={count}");
     let began = tokio::time::Instant::now();
+    let known = ONCE_FAILED.into_iter().filter(|_| first.is_none());
+    let seeds = Vec::from_iter(known.chain(from..from + count));
+    let all = seeds.len();
     let mut lanes = tokio::task::JoinSet::new();
-    for lane in 0..LANES.min(count) {
+    for lane in 0..LANES.min(all) {
+        let seeds = Vec::from_iter(seeds.iter().copied().skip(lane).step_by(LANES));
         lanes.spawn(async move {
             let mut world = World::with(Place::Sealed, |_| ()).await;
-            let mut done = 0_u64;
-            for seed in (lane..count).step_by(LANES as usize) {
-                let run = Box::pin(schedule(&mut world, first + seed));
-                let hangs = || panic!("seed {} hangs", first + seed);
+            for seed in &seeds {
+                let run = Box::pin(schedule(&mut world, *seed));
                 tokio::time::timeout(Duration::from_secs(120), run)
                     .await
-                    .unwrap_or_else(|_| hangs());
-                done += 1;
+                    .unwrap_or_else(|_| panic!("seed {seed} hangs"));
             }
-            done
+            seeds.len()
         });
     }
     let mut done = 0;
     while let Some(end) = lanes.join_next().await {
         done += end.unwrap();
     }
-    println!(
-        "{done} schedules in {:.1?}, from seed {first} on",
-        began.elapsed()
-    );
-    assert_eq!(done, count);
+    println!("{done} schedules in {:.1?}", began.elapsed());
+    assert_eq!(done, all);
 }

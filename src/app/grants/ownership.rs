@@ -91,7 +91,7 @@ impl Ownership {
                 "the cloud does not show {image}, which account {given} shared, and it is not known whose key is in use: allow the key to call sts:GetCallerIdentity"
             ),
             Self::NotRecorded => format!(
-                "{image} is missing, and no record says which account shared it: check {key}; if the image \
+                "the cloud does not show {image} or its share, and no record says which account shared it: check {key}; if the image \
                  is deleted, confirm with `sharehook revoke --gone`"
             ),
         })

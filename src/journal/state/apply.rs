@@ -1,7 +1,7 @@
 //! Applies records to states: returns the next state, or the reason why a record cannot follow. The
 //! same rules check a record before it is written and after it is read.
 
-use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{CallNote, Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::broken_record::{BrokenRecord, broken};
@@ -258,9 +258,9 @@ impl State {
 
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
-        if !self.looked_before && self.intent.request.action == Action::Cancel {
-            // The owner of a cancel is the account that first read the cloud: a read under another
-            // account may not show what the cancel's call left shared.
+        if !self.looked_before {
+            // The account that first read the cloud also makes the calls, and its worker may end
+            // without recording them. A read under another account may not show what they did.
             self.owner.clone_from(&record.owner);
         }
         self.looked_before = !progress.names_only;

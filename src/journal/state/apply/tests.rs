@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
-use crate::domain::{Item, ResultKind};
+use crate::domain::{Action, Item, ResultKind};
 use crate::journal::record::StreamId;
 use crate::journal::state::Work;
 use crate::journal::testing::*;
