@@ -36,11 +36,15 @@ impl Endpoint {
         };
         const EXAMPLE: &str =
             "write scheme, host and port, as in \"https://proxy.example.com:8443\"";
-        let url = Url::parse(&text).map_err(|_| wrong("is not an address", EXAMPLE))?;
-        let host = url
-            .host_str()
-            .ok_or_else(|| wrong("has no host", EXAMPLE))?
-            .to_owned();
+        const NO_SCHEME: &str = "does not begin with https:// or http://";
+        // `Url` takes what is before the colon of `localhost:8080` for a scheme.
+        let lacks = |problem| match text.contains("://") {
+            true => wrong(problem, EXAMPLE),
+            false => wrong(NO_SCHEME, EXAMPLE),
+        };
+        let url = Url::parse(&text).map_err(|_| lacks("is not an address"))?;
+        let host = url.host_str().ok_or_else(|| lacks("has no host"))?;
+        let host = host.to_owned();
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("has more than scheme, host and port", EXAMPLE));
@@ -54,7 +58,7 @@ impl Endpoint {
                     "use https",
                 ));
             }
-            _ => return Err(wrong("is neither https nor http", EXAMPLE)),
+            _ => return Err(wrong(NO_SCHEME, EXAMPLE)),
         }
         let host = match url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -114,6 +118,16 @@ mod tests {
             ),
         ] {
             assert_eq!(of(text).unwrap().host, host, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_refused_as_such() {
+        for text in ["localhost:8080", "cvm.tencentcloudapi.com", "10.0.0.1:80"] {
+            let problem = of(Some(text)).unwrap_err();
+            let says = format!("{text:?} does not begin with https:// or http://");
+            assert_eq!(problem.problem, says);
+            assert!(problem.remedy.contains("https://proxy"), "{problem}");
         }
     }
 

@@ -153,7 +153,11 @@ fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
                 "put it in quotes",
             )
         } else {
-            Problem::at(mark, error.message().trim().replace('\n', ", "), SYNTAX)
+            let remedy = match follows(&error) {
+                true => "keep one of the two",
+                false => SYNTAX,
+            };
+            Problem::at(mark, error.message().trim().replace('\n', ", "), remedy)
         };
         if problems
             .last()

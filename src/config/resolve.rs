@@ -289,12 +289,15 @@ fn wrong_index(
     // Files of the index must not lie among the journal's records or in its log.
     let evidence = ["requests", "log"];
     if let Some(name) = evidence.iter().find(|name| index.is_in_folder(place, name)) {
-        let problem =
-            format!("{index} lies in the journal's folder {name}, which only records use");
+        let problem = format!(
+            "{index} lies in the journal's folder {name}, which has only the journal's files"
+        );
         return Some((problem, remedy));
     }
     if place.is_in_folder(index, "index") {
-        let problem = format!("the journal's place {place} lies in the folder index of {index}");
+        let problem = format!(
+            "the journal's place {place} lies in the folder `index` of the index's place {index}"
+        );
         return Some((problem, remedy));
     }
     None

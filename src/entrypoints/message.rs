@@ -67,7 +67,7 @@ pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline
             tracing::error!(
                 message_id,
                 panicked,
-                "the task of a message ended without an answer"
+                "an internal error stopped the work on a message; report it with the log lines before this one"
             );
             Received {
                 outcome: Outcome::Panicked,

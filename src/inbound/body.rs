@@ -51,12 +51,13 @@ fn fields(body: &[u8]) -> Result<Value, Problem> {
     for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
         let mut halves = pair.splitn(2, |b| *b == b'=');
         let mut half = || {
-            decode(halves.next().unwrap_or_default()).ok_or_else(|| wrong("is not a form".into()))
+            decode(halves.next().unwrap_or_default())
+                .ok_or_else(|| wrong("has a % without two hex digits, or is not UTF-8".into()))
         };
         let (name, value) = (half()?, half()?);
         if fields.contains_key(&name) {
-            let problem = format!("names field {} twice", shown(&name));
-            return Err(Problem::new("body", problem, "name each field once"));
+            let problem = format!("has the field {} twice", shown(&name));
+            return Err(Problem::new("body", problem, "send each field once"));
         }
         fields.insert(name, value);
     }
@@ -105,18 +106,22 @@ mod tests {
             json!({"type": "block_actions"})
         );
         for bad in [
-            "a=%",
             "a=%4",
             "a=%zz",
             "a=%+1",
             "a=%ff",
-            "a=1&a=2",
             "payload=%7B",
             "payload=",
             "payload=%7B%22a%22:1,%22a%22:2%7D",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
+        let says = |text: &str| read(text).unwrap_err().problem;
+        assert_eq!(
+            says("a=%"),
+            "has a % without two hex digits, or is not UTF-8"
+        );
+        assert_eq!(says("a=1&a=2"), "has the field \"a\" twice");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum Refusal {
     },
     /// The source does not accept the receiver of an encrypted event.
     #[error(
-        "{} is not listed in `from`, which without entries is `app_id` of `fetch`",
+        "the event is for {}, which is not listed in `from` (if `from` is empty: is not `app_id` of `fetch`)",
         shown(receiver)
     )]
     ForeignReceiver {

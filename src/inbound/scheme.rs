@@ -271,7 +271,10 @@ impl HmacScheme {
             (
                 !self.prefix_fits(),
                 "prefix",
-                format!("is {}, with which no item can begin", shown(&self.prefix)),
+                format!(
+                    "is {}, but no signature can begin with it",
+                    shown(&self.prefix)
+                ),
                 "write visible ASCII without the separator and without a blank at the beginning",
             ),
             (

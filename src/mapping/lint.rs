@@ -261,8 +261,8 @@ impl<'a> Lint<'a> {
         let is_text = |term: &Term<&str>| matches!(term, Term::Str(..));
         match op {
             BinaryOp::Math(Math::Mul) if is_text(left) || is_text(right) => {
-                let problem = "* does not repeat a text here".into();
-                self.say(at, problem, "multiply numbers, or merge objects");
+                let problem = "a text cannot be multiplied".into();
+                self.say(at, problem, "write the text as often as it is needed; * multiplies numbers and merges objects");
             }
             BinaryOp::Math(_) | BinaryOp::Cmp(_)
                 if yields_several(left) && yields_several(right) =>

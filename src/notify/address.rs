@@ -19,10 +19,14 @@ impl Address {
     pub fn read(text: &str) -> Result<Self, Problem> {
         const EXAMPLE: &str = "write it as in \"https://acme.atlassian.net\"";
         let wrong = |problem: &str, remedy: &str| Problem::new("url", problem, remedy);
-        let url = Url::parse(text).map_err(|_| wrong("is not an address", EXAMPLE))?;
-        let host = url
-            .host_str()
-            .ok_or_else(|| wrong("has no host", EXAMPLE))?;
+        const NO_SCHEME: &str = "does not begin with https:// or http://";
+        // `Url` takes what is before the colon of `localhost:8080` for a scheme.
+        let lacks = |problem| match text.contains("://") {
+            true => wrong(problem, EXAMPLE),
+            false => wrong(NO_SCHEME, EXAMPLE),
+        };
+        let url = Url::parse(text).map_err(|_| lacks("is not an address"))?;
+        let host = url.host_str().ok_or_else(|| lacks("has no host"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("contains a login", "write the login as auth"));
         }
@@ -36,7 +40,7 @@ impl Address {
                 "is plain http to a host other than loopback",
                 "use https",
             )),
-            _ => Err(wrong("is neither https nor http", EXAMPLE)),
+            _ => Err(wrong(NO_SCHEME, EXAMPLE)),
         }
     }
 

@@ -134,7 +134,7 @@ fn broad_token(facts: &SourceFacts, mark: Mark) -> Warning {
         "source {name} authenticates with a fixed secret ({scheme}), and may do all that any source \
          may: a copy of the secret is enough to request and approve anything"
     );
-    let remedy = "restrict it with a forbid unless { principal.source.signed }, as policy/unsigned-sources.cedar does";
+    let remedy = "restrict the source by a forbid with unless { principal.source.signed }, as policy/unsigned-sources.cedar has";
     Danger::BroadToken.at(Problem::at(mark, problem, remedy))
 }
 
@@ -181,7 +181,7 @@ impl Search<'_> {
                         "set [policy] approvals = 1, and add four-eyes.cedar to the policy directory; `sharehook init` writes it with the sample"
                     }
                     _ => {
-                        "forbid it when { principal == context.requester }, as policy/approvals.cedar does"
+                        "add a forbid with when { principal == context.requester }, as policy/approvals.cedar has"
                     }
                 };
                 self.note(Danger::OwnApproval, &asks, allowed, how, remedy);
@@ -211,8 +211,7 @@ impl Search<'_> {
         };
         for allowed in self.probes.allowed(asks) {
             if let Item::Account(_) = allowed.item {
-                let remedy =
-                    "forbid it unless { context has expires }, as policy/expiry-cap.cedar does";
+                let remedy = "add a forbid with unless { context has expires }, as policy/expiry-cap.cedar has";
                 self.note(
                     Danger::EndlessShare,
                     &asks,

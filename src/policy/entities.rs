@@ -309,9 +309,10 @@ fn complete(
         requester_attrs(attrs, source, &normal);
     } else if *name == names.image {
         let image: ImageRef = text.parse()?;
-        if attrs.get("kind").is_some_and(|kind| kind != image.kind()) {
-            let problem = format!("{id} is of kind {:?}", image.kind());
-            return refused(problem, "correct the kind, or leave it out");
+        if let Some(kind) = attrs.get("kind").filter(|kind| *kind != image.kind()) {
+            let by_id = image.kind();
+            let problem = format!("{id} has the kind {kind}, but its id is one of kind {by_id:?}");
+            return refused(problem, "correct the id, or leave the kind out");
         }
         attrs.insert("kind".into(), json!(image.kind()));
         let has_region = attrs.contains_key("region");

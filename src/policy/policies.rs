@@ -135,7 +135,12 @@ impl Policies {
             let set: cedar_policy::PolicySet = texts
                 .join("\n")
                 .parse()
-                .map_err(|error| clipped(format!("a policy cannot be read: {error}")))?;
+                .map_err(|error| {
+                    let error = clipped(error);
+                    format!(
+                        "the policies of the bundle cannot be parsed: {error}; make the bundle again with `sharehook bundle`"
+                    )
+                })?;
             for (known, policy) in unparsed.into_iter().zip(in_order(&set)) {
                 if annotation(&policy, "id") == Some(&known.id) && Scope::of(&policy) == known.scope
                 {

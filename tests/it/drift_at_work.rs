@@ -303,7 +303,10 @@ async fn an_account_that_a_ticket_names_meanwhile_is_not_cancelled() {
     };
     assert_eq!(
         (&*left.to, &*left.why),
-        (ACCOUNTS[1], "not revoked: invoke/CHG2 names it")
+        (
+            ACCOUNTS[1],
+            "not revoked: request invoke/CHG2 names this account"
+        )
     );
 }
 
@@ -338,7 +341,10 @@ async fn what_a_waiting_chain_names_is_not_unknown() {
         assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
         assert_eq!(world.has(CHAINED).len(), 2, "{after}");
         if after {
-            assert_eq!(left_out(&report), ["not revoked: invoke/CHG3 names it"]);
+            assert_eq!(
+                left_out(&report),
+                ["not revoked: request invoke/CHG3 names this account"]
+            );
         }
         world.advance(25 * 3_600);
         world.sweep().await;

@@ -19,11 +19,10 @@ struct Program {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Program { arguments, json } = Program::parse();
-    let listen = arguments.listen;
     match run(arguments, json, system_now).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sharehook-sandbox: cannot start on {listen}: {error}");
+            eprintln!("sharehook-sandbox: cannot start: {error}");
             ExitCode::FAILURE
         }
     }

@@ -58,7 +58,11 @@ impl Sandbox {
         }
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
-        let listener = TcpListener::bind(options.listen).await?;
+        let bound = TcpListener::bind(options.listen).await;
+        let listener = bound.map_err(|error| {
+            let problem = format!("cannot listen on {}: {error}", options.listen);
+            io::Error::new(error.kind(), problem)
+        })?;
         let addr = listener.local_addr()?;
         let clock = options.clock;
         let (options, file) = with_state_file(options)?;

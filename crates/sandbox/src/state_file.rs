@@ -29,7 +29,7 @@ impl StateFile {
                     .map_err(|error| named(format!("is not the state of a sandbox: {error}")))?,
             ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(named(error.to_string())),
+            Err(error) => return Err(named(format!("cannot be read: {error}"))),
         };
         let file = Self {
             path: path.to_owned(),
@@ -43,13 +43,23 @@ impl StateFile {
         if self.saved.as_ref() == Some(world) {
             return Ok(());
         }
+        self.write(world).map_err(|error| {
+            let problem = format!(
+                "{} cannot be written: {error}; name a file in a folder that this process may write to",
+                self.path.display()
+            );
+            io::Error::new(io::ErrorKind::InvalidInput, problem)
+        })?;
+        self.saved = Some(world.clone());
+        Ok(())
+    }
+
+    fn write(&self, world: &World) -> io::Result<()> {
         let mut staged = self.path.clone().into_os_string();
         staged.push(".new");
         let text = serde_json::to_vec(world).map_err(io::Error::other)?;
         std::fs::write(&staged, text)?;
-        std::fs::rename(&staged, &self.path)?;
-        self.saved = Some(world.clone());
-        Ok(())
+        std::fs::rename(&staged, &self.path)
     }
 }
 
@@ -80,6 +90,8 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let folder = Path::new("/no-such-folder/state.json");
         let (mut file, _) = StateFile::open(folder).unwrap();
-        assert!(file.save(&world).is_err());
+        let error = file.save(&world).unwrap_err().to_string();
+        let begin = "/no-such-folder/state.json cannot be written: ";
+        assert!(error.starts_with(begin), "{error}");
     }
 }

@@ -188,7 +188,10 @@ impl App {
         Ok(match end {
             Attempt::Settled { requests, why } => {
                 match &why {
-                    None => tracing::info!(name, "an event of an approval system is handled"),
+                    None => tracing::info!(
+                        name,
+                        "handled an event of an approval system; `sharehook explain` shows its requests"
+                    ),
                     Some(why) => {
                         tracing::warn!(
                             name,

@@ -205,7 +205,7 @@ impl Fetcher {
                 let ended = (system.ended)(&instance);
                 match (system.state)(named, instance) {
                     InstanceState::Approved(_) if ended.zip(since).is_some_and(|(e, s)| e < s) => {
-                        let why = "it ended too long ago: no event announced it, and the list of finished instances announces only newer ones";
+                        let why = "no event announced the instance, and it ended before the period in which sharehook looks for lost events; let the applicant submit the request again";
                         InstanceState::Other(why.to_owned())
                     }
                     state => state,

@@ -169,8 +169,11 @@ impl Instances {
                 break;
             }
         }
-        let why = "the definition that the event names does not list the instance";
-        Err(Unfetched::because(why.to_owned()))
+        let why = format!(
+            "the list of the instances of definition {} does not contain the instance",
+            named.definition
+        );
+        Err(Unfetched::because(why))
     }
 
     /// Makes a call as the app of this source. If the API rejects the token, renews it and repeats
@@ -247,7 +250,7 @@ impl Instances {
         (now, deadline): (Timestamp, Deadline),
     ) -> Result<SecretString, Unfetched> {
         let Ok(mut renewal) = timeout(left(deadline), access.renewal.lock()).await else {
-            let why = "the time ran out while another fetch renewed the token of the app";
+            let why = "the time ran out while another fetch renewed the app's token; the next attempt uses that token";
             return Err(Unfetched::because(why.to_owned()));
         };
         let rejected = rejected.map(|token| token.expose_secret());

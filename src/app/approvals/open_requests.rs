@@ -2,7 +2,7 @@
 //! Records the requests' identities, then handles the delivery like any other.
 
 use crate::app::deliveries::{EarlyAnswer, identity_of};
-use crate::app::{App, Deadline, Ending, IncomingDelivery, Reply, Statement};
+use crate::app::{Answer, App, Deadline, Ending, IncomingDelivery, Reply, Statement};
 use crate::domain::{Identity, Timestamp, numbered};
 use crate::inbound::{Map, VerifiedDelivery};
 use crate::journal::{Confirmed, Event, Incident, JournalError, StreamState};
@@ -69,11 +69,18 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
         Reply::Answers(answers) => answers,
         Reply::Invalid(problems) => return nothing(numbered(&problems.0)),
         Reply::Unreadable(problem) => return nothing(problem.to_string()),
-        _ => return Attempt::Later("the fetched instance cannot be handled now".to_owned()),
+        _ => {
+            let why = "the fetched instance cannot be handled now; the log has the reason";
+            return Attempt::Later(why.to_owned());
+        }
     };
-    let busy = |ending: &Ending| matches!(ending, Ending::Busy | Ending::Unavailable);
-    if answers.iter().any(|(ending, _)| busy(ending)) {
-        return Attempt::Later("the request of the instance cannot be recorded now".to_owned());
+    let busy = |(ending, _): &(Ending, Answer)| match ending {
+        Ending::Busy => Some("the unfinished requests of its source are too many or too large"),
+        Ending::Unavailable => Some("the journal cannot be used; the log has the error"),
+        _ => None,
+    };
+    if let Some(why) = answers.iter().find_map(busy) {
+        return Attempt::Later(format!("its request cannot be recorded now: {why}"));
     }
     let recorded = answers.iter().filter(|(_, answer)| answer.record.is_some());
     let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();

@@ -81,7 +81,7 @@ impl Certificates {
             }
             None => {}
         }
-        let busy = "too many deliveries wait for certificates that are not known";
+        let busy = "too many deliveries wait until an SNS signing certificate is fetched";
         let busy = || Unverified::NotNow(busy.to_owned());
         let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
         let _fetching = self.fetches.acquire().await.map_err(|_| busy())?;

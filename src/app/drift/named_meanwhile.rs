@@ -43,10 +43,15 @@ impl App {
                     && !matches!(state.phase(), Phase::Denied);
                 let mut named = state.request().target.accounts().iter();
                 let named = shares && named.any(|named| named.as_str() == account);
-                named.then(|| format!("not revoked: {} names it", state.identity()))
+                named.then(|| {
+                    format!(
+                        "not revoked: request {} names this account",
+                        state.identity()
+                    )
+                })
             }
             None => Some(format!(
-                "not revoked: requests/{stream} cannot be read and may name it"
+                "not revoked: requests/{stream} cannot be read and may name this account"
             )),
         };
         let left = |(account, streams): (&str, BTreeSet<StreamId>)| {

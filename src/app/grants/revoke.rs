@@ -43,7 +43,7 @@ impl App {
                 match read {
                     Ok(history) => states.extend(history.map(|history| history.stream_state)),
                     Err(error @ JournalError::Damaged { .. }) => {
-                        tracing::error!(%error, "skipped a request or incident, because its records are damaged");
+                        tracing::error!(%error, "left out a request or rejected delivery whose records are damaged; `sharehook audit verify` lists what to restore");
                     }
                     Err(error) => return Err(error),
                 }

@@ -82,11 +82,11 @@ fn refusal(reply: &Reply) -> String {
     match reply {
         Reply::Invalid(problems) => problems.to_string(),
         Reply::Unreadable(problem) => problem.to_string(),
-        Reply::NotNow => "it cannot be handled now; try again".to_owned(),
+        Reply::NotNow => "it cannot be handled now; repeat the command".to_owned(),
         Reply::Unauthorised | Reply::UnknownSource | Reply::UnsupportedType => {
             "it was not authenticated".to_owned()
         }
-        Reply::Handshake(_) | Reply::Answers(_) => "it was read as no request".to_owned(),
+        Reply::Handshake(_) | Reply::Answers(_) => "it led to no request; report this".to_owned(),
     }
 }
 

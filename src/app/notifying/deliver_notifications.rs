@@ -213,7 +213,7 @@ impl App {
         self.prove_create_only().await?;
         let worker = fresh_worker()?;
         for notice in missed {
-            let why = "the outcome was older than 72 h before a first attempt";
+            let why = "no attempt was made within 72 h of the outcome; check that sweeps run";
             let event = self.end_of(&state, notice, 0, Err(Failure::lasting(why)));
             let recorded = self.journal.record_notification(state, now, &worker, event);
             state = recorded.await?;

@@ -70,7 +70,9 @@ impl App {
         let notice = &attempt.owed.notice;
         let target = self.prepared.targets.get(&notice.notify);
         let target = target.ok_or_else(|| {
-            Failure::passing("the notification target is not configured any more")
+            Failure::passing(
+                "no [[notify]] has this name any more; configure it again to send this",
+            )
         })?;
         let notification = Notification {
             target,
@@ -218,7 +220,7 @@ impl App {
         let fetch =
             intake.and_then(|(source, intake)| Some((source, intake.fetcher.as_ref()?.app()?)));
         let (source, fetch) = fetch
-            .ok_or_else(|| Failure::passing("the request's source has no `fetch` any more"))?;
+            .ok_or_else(|| Failure::passing("the request's source has no `fetch` any more, and this preset sends with its app; add fetch again"))?;
         let call = ApiCall {
             method,
             path: path.to_owned(),
@@ -294,10 +296,10 @@ fn without_token(no_token: Option<NoToken>) -> Result<Delivered, Failure> {
     match no_token {
         Some(NoToken::NoTask) => Ok(Delivered::Nothing),
         Some(NoToken::Gone) => Err(Failure::lasting(
-            "the task's token is gone: the process that received it kept it for half an hour",
+            "the task's token is gone: the process that received it kept it for half an hour; stop or repeat the execution in Step Functions",
         )),
         Some(NoToken::Elsewhere) | None => Err(Failure::passing(
-            "only the process that received the task's token can send this; its next sweep does",
+            "this process does not have the task's token; only the process that received it can end the task, in its next sweep",
         )),
     }
 }

@@ -109,7 +109,9 @@ pub(super) fn read_later(
     let kind = match seen.unreadable.as_ref().filter(later) {
         Some(error) if error.is_out_of_time() => ResultKind::Pending,
         Some(error) => ResultKind::failed(error.code.clone(), error.to_string(), true),
-        None if late => list_is_late("a share that this cancel may have ended is new"),
+        None if late => {
+            list_is_late("a share that this cancel may have ended was made in the last two minutes")
+        }
         None => return None,
     };
     let doubted = writer.doubts.contains(&result.item);

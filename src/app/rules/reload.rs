@@ -107,7 +107,7 @@ impl App {
         let Ok(_replacing) = timeout_at(by, self.rules.replacing.lock()).await else {
             self.metrics.count(Metric::SecretReadFailures, &[]);
             tracing::warn!(
-                "another reading of the secrets takes long; their last values stay in use"
+                "the secrets are not read again, because an earlier reading is not finished; their last values stay in use"
             );
             return;
         };

@@ -31,7 +31,7 @@ impl FromStr for Age {
             let remedy = "write one day or more, as in \"365d\"";
             return Err(Problem::new(
                 "--older-than",
-                format!("{span} is too short"),
+                format!("{span} is less than one day"),
                 remedy,
             ));
         }

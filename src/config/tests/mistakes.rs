@@ -294,7 +294,7 @@ fn a_wrong_endpoint_in_a_variable_is_reported_once_and_under_its_name() {
         [[source]]\nname = \"desk\"\nscheme = \"zendesk\"\nsecrets = [\"env:K\"]\nmap = \"zendesk-ticket\"\n\
         fetch = { preset = \"http\", url = \"https://acme.example/{id}\", id = \".id\", instance_id = \".id\", auth = { bearer = \"env:K\" } }\n";
     let endpoint = "SHAREHOOK_FETCH_ENDPOINT";
-    let wrong = ["SHAREHOOK_FETCH_ENDPOINT is not an address"];
+    let wrong = ["SHAREHOOK_FETCH_ENDPOINT does not begin with https:// or http://"];
     assert_problems(sources, &[(endpoint, "nonsense")], &wrong);
     assert_problems(sources, &[(endpoint, "http://127.0.0.1:9")], &[]);
     assert_problems(sources, &[], &[]);

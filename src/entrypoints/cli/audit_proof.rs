@@ -49,7 +49,7 @@ async fn request(
     let Some(proof) = proof else {
         if read.journal.files(stream).await?.is_empty() {
             return Err(Failure::Failed(format!(
-                "the journal has no stream {stream}"
+                "the journal has no stream {stream}; `sharehook explain ID` names the stream of a request"
             )));
         }
         return Err(Failure::failed(

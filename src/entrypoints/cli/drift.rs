@@ -196,8 +196,8 @@ fn images_to_add(
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
-    // Report the problem that `check_cvm` finds, because the CVM regions include those of
-    // Lighthouse.
+    // Report the problem of `check_cvm`: it knows each region that `check_lighthouse` knows. On the
+    // Chinese site, `check_lighthouse` accepts every region.
     if rules.check_lighthouse(region).is_err()
         && let Err(problem) = rules.check_cvm(region)
     {

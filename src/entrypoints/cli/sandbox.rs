@@ -65,26 +65,23 @@ pub(super) async fn start(
         ..stocked.applied_to(options(site))
     };
     let started = Sandbox::start(options).await;
-    started.map_err(|error| not_started(listen, &error))
+    started.map_err(|error| not_started(&error))
 }
 
 pub(super) async fn run(json: bool, arguments: Arguments) -> Result<Exit, Failure> {
-    let listen = arguments.listen;
     let ended = sharehook_sandbox::cli::run(arguments, json, clock::system_now).await;
-    ended.map_err(|error| not_started(listen, &error))?;
+    ended.map_err(|error| not_started(&error))?;
     Ok(Exit::Done)
 }
 
-fn not_started(listen: SocketAddr, error: &io::Error) -> Failure {
+fn not_started(error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         ErrorKind::AddrInUse => {
             "; stop what listens there, or choose another address (serve --sandbox=ADDR, sandbox --listen ADDR)"
         }
         _ => "",
     };
-    Failure::Failed(format!(
-        "cannot start the sandbox on {listen}: {error}{remedy}"
-    ))
+    Failure::Failed(format!("cannot start the sandbox: {error}{remedy}"))
 }
 
 /// Whether a server accepts connections at `address`. Does not check that the server is a sandbox.
@@ -101,5 +98,32 @@ mod tests {
     fn the_default_address_is_that_of_the_sandbox() {
         let address = default_address().to_string();
         assert_eq!(address, sharehook_sandbox::cli::DEFAULT_ADDRESS);
+    }
+
+    #[tokio::test]
+    async fn an_error_at_the_start_names_the_file_or_the_address_at_fault() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let error = async |listen: SocketAddr, state: Option<&str>| {
+            let state = state.map(Into::into);
+            let stocked = Stocked {
+                state,
+                ..Stocked::default()
+            };
+            match start(Site::Intl, listen, stocked).await {
+                Ok(running) => Err(running),
+                Err(failure) => Ok(failure.to_string()),
+            }
+        };
+        let said = error(listen, Some("/no-such-folder/state.json")).await;
+        let said = said.unwrap();
+        assert!(said.contains("/no-such-folder/state.json cannot be written"));
+        assert!(!said.contains("127.0.0.1"), "{said}");
+        let running = error(listen, None).await.unwrap_err();
+        let said = error(running.addr, None).await.unwrap();
+        assert!(
+            said.contains(&format!("cannot listen on {}", running.addr)),
+            "{said}"
+        );
+        assert!(said.contains("stop what listens there"), "{said}");
     }
 }

@@ -118,7 +118,7 @@ fn azure_handler(context: &Context) -> azure::Handler {
     // Azure's host starts the program in the folder that contains `host.json`.
     let text = std::fs::read_to_string("host.json");
     if let Err(error) = &text {
-        tracing::warn!(%error, "cannot read host.json; serving only forwarded HTTP requests");
+        tracing::warn!(%error, "cannot read host.json in the current folder, so only forwarded HTTP requests are served; start the program in the folder that has it");
     }
     azure::Handler::new(text.ok().as_deref(), &context.vars)
 }
@@ -379,7 +379,7 @@ async fn sweep_until(stopped: watch::Receiver<bool>, app: Arc<App>) {
         match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
             Ok(report) if report.is_quiet() => {}
             Ok(report) if report.failed() => {
-                tracing::error!(report = %serde_json::json!(report.shorten()), "swept; something is overdue or failed, or the time ran out");
+                tracing::error!(report = %serde_json::json!(report.shorten()), "a sweep left work undone: the report names overdue shares and failures, or says that the time ran out (out_of_time)");
             }
             Ok(report) => tracing::info!(report = %serde_json::json!(report.shorten()), "swept"),
             Err(error) => {

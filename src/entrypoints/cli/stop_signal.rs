@@ -44,7 +44,7 @@ fn signal() -> impl Future<Output = ()> {
         match signal {
             Ok(mut signal) => drop(signal.recv().await),
             Err(error) => {
-                tracing::error!(%error, "cannot receive a stop signal");
+                tracing::error!(%error, "cannot receive a stop signal, so stopping this process interrupts its work; the next start or sweep continues it");
                 pending().await
             }
         }

@@ -160,7 +160,7 @@ async fn converse(
                 tracing::debug!(%error, "a connection ended");
             }
         }
-        () = connection.must_close() => tracing::debug!("closed a connection that waited"),
+        () = connection.must_close() => tracing::debug!("closed a connection: its time was up, or another connection needed its place"),
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
-                tracing::error!(%error, failures, "the runtime API failed");
+                tracing::error!(%error, failures, "a call of the runtime API failed; the program tries again");
                 tokio::time::sleep(Duration::from_millis(100) * failures).await;
             }
         }

@@ -110,11 +110,8 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     let text = |name: &str| instance.get(name).and_then(Value::as_str);
     // The API also accepts an id that the creator of the instance chose. Compare the code, to be
     // sure that this is the instance from the event.
-    if text("instance_code") != Some(&named.instance) {
-        return other("the code of the instance differs from the event's");
-    }
-    if text("approval_code") != Some(&named.definition) {
-        return other("the definition of the instance differs from the event's");
+    if let Some(why) = named.differs(&instance, "instance_code", "approval_code") {
+        return other(&why);
     }
     let status = text("status").unwrap_or_default();
     let reverted = !matches!(
@@ -239,8 +236,16 @@ mod tests {
         };
         assert_eq!(good["form"][0]["custom_id"], "image");
         for (field, value, says) in [
-            ("instance_code", json!("OTHER"), "the code"),
-            ("approval_code", json!("OTHER"), "the definition"),
+            (
+                "instance_code",
+                json!("OTHER"),
+                "instance_code of the fetched",
+            ),
+            (
+                "approval_code",
+                json!("OTHER"),
+                "is \"OTHER\", not \"7C468A54",
+            ),
             ("status", json!("REJECTED"), "REJECTED"),
             ("status", json!("CANCELED"), "CANCELED"),
             ("status", json!("DELETED"), "DELETED"),

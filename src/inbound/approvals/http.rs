@@ -82,18 +82,22 @@ impl TicketPath {
     /// Splits the address of a ticket into the part up to the port, and the rest.
     ///
     /// # Errors
-    /// Fails if the rest does not contain `{id}` exactly once, or if the host contains it.
+    /// Fails if the address has no scheme, if the rest does not contain `{id}` exactly once, or if
+    /// the host contains it.
     pub fn split(url: &str) -> Result<(String, Self), Problem> {
-        let below = url.split_once("://").map_or("", |(_, below)| below);
+        let wrong = |problem: &str| {
+            let remedy = "write it as in \"https://acme.zendesk.com/api/v2/tickets/{id}.json\"";
+            Problem::new("url", problem, remedy)
+        };
+        let (_, below) = url
+            .split_once("://")
+            .ok_or_else(|| wrong("does not begin with https:// or http://"))?;
         let path = below.find('/').and_then(|at| below.get(at..));
         let path = path.unwrap_or_default();
         let host = url.strip_suffix(path).unwrap_or(url);
         if host.contains(PLACE) || path.matches(PLACE).count() != 1 {
-            return Err(Problem::new(
-                "url",
-                "does not contain {id} exactly once in its path or query",
-                "write it as in \"https://acme.zendesk.com/api/v2/tickets/{id}.json\"",
-            ));
+            let problem = "does not contain {id} exactly once in its path or query";
+            return Err(wrong(problem));
         }
         Ok((host.to_owned(), Self(path.to_owned())))
     }
@@ -290,5 +294,7 @@ mod tests {
         ] {
             assert!(TicketPath::split(bad).is_err(), "{bad}");
         }
+        let problem = TicketPath::split("a.example/{id}").unwrap_err().problem;
+        assert_eq!(problem, "does not begin with https:// or http://");
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::domain::spelled;
+use crate::domain::{shown, spelled};
 
 spelled! {
     /// What became of an instance, according to an event. The id of an approval system's
@@ -33,6 +33,19 @@ impl Named {
     /// the same change have the same id.
     pub fn id(&self) -> String {
         format!("{}/{}", self.instance, self.said)
+    }
+
+    /// Returns the first of the two fields in which the fetched instance differs from this one, as
+    /// a text for people. An event or a list named this one.
+    pub(super) fn differs(&self, fetched: &Value, code: &str, definition: &str) -> Option<String> {
+        let wanted = [(code, &self.instance), (definition, &self.definition)];
+        wanted.into_iter().find_map(|(field, wanted)| {
+            let found = fetched.get(field).and_then(Value::as_str);
+            (found != Some(wanted.as_str())).then(|| {
+                let (found, wanted) = (shown(found.unwrap_or_default()), shown(wanted));
+                format!("{field} of the fetched instance is {found}, not {wanted}")
+            })
+        })
     }
 
     /// Returns the instance with another `said`.

@@ -114,12 +114,8 @@ fn with_token(mut call: ApiCall, token: &str) -> ApiCall {
 
 fn state(named: &Named, instance: Value) -> InstanceState {
     let other = |why: &str| InstanceState::Other(why.to_owned());
-    let text = |name: &str| instance.get(name).and_then(Value::as_str);
-    if text("sp_no") != Some(&named.instance) {
-        return other("the number of the instance differs from the event's");
-    }
-    if text("template_id") != Some(&named.definition) {
-        return other("the template of the instance differs from the event's");
+    if let Some(why) = named.differs(&instance, "sp_no", "template_id") {
+        return other(&why);
     }
     match instance.get("sp_status").and_then(Value::as_i64) {
         // 2: approved. 10: approved and paid.
@@ -215,8 +211,8 @@ mod tests {
             InstanceState::Pending(_)
         ));
         for (field, value, says) in [
-            ("sp_no", json!("202611020002"), "the number"),
-            ("template_id", json!("OTHER"), "the template"),
+            ("sp_no", json!("202611020002"), "not \"202611020001\""),
+            ("template_id", json!("OTHER"), "template_id of the fetched"),
             ("sp_status", json!(3), "status 3"),
             ("sp_status", json!(4), "status 4"),
             ("sp_status", json!(7), "status 7"),

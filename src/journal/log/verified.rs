@@ -43,11 +43,13 @@ impl VerifiedLog {
         let objects = edge.append(segment.entries(), &mut leaves);
         if (edge.size(), edge.root()) != (checkpoint.size, checkpoint.root) {
             return broken(
-                "the checkpoint signs other records than this segment and the earlier ones have",
+                "the checkpoint's root is not that of the records in this segment and the earlier ones",
             );
         }
         if self.contradicted(segment).is_some() {
-            return broken("it contains a record that an earlier seal has with other bytes");
+            return broken(
+                "it has a record that differs from the same record in an earlier segment",
+            );
         }
         self.leaves.extend(leaves);
         for entry in segment.entries() {

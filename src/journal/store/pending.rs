@@ -115,7 +115,9 @@ impl Journal {
             "it replaces a key that does not sign the log".to_owned()
         } else if let Some(entry) = log.and_then(|log| log.contradicted(segment)) {
             let Entry { stream, seq, .. } = entry;
-            format!("an earlier seal has record {seq} of stream {stream} with other bytes")
+            format!(
+                "record {seq} of stream {stream} differs from the same record in an earlier segment"
+            )
         } else if let Some(entry) = self.unrecorded(segment, log).await? {
             let path = self.record_path(entry.stream, entry.seq);
             format!("{path} is missing or differs from the record in it")

@@ -210,6 +210,6 @@ fn encrypted(name: &str, endpoint: &str) -> Result<bool, Problem> {
         ("https", Some(_)) => Ok(true),
         ("http", Some(host)) if is_loopback(host) => Ok(false),
         ("http", Some(_)) => refused("is plain http and not on loopback"),
-        _ => refused("is neither https:// nor http://"),
+        _ => refused("does not begin with https:// or http://"),
     }
 }

@@ -82,7 +82,7 @@ impl Signal {
                 signal = self.name,
                 rejected,
                 why,
-                "the collector rejected a part of this signal, or warns of it. A further part is logged only after a complete success"
+                "the collector rejected a part of what was sent, or sent a warning. Logged again only after it accepted everything once"
             );
         }
     }
@@ -103,7 +103,7 @@ impl Signal {
             tracing::warn!(
                 signal = self.name,
                 why,
-                "this signal cannot be exported; check the collector and the variables OTEL_EXPORTER_OTLP_*. A further failure is logged only after a success"
+                "cannot send to the collector; check it and the variables OTEL_EXPORTER_OTLP_*. Logged again only after a success"
             );
         }
     }

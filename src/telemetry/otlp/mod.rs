@@ -93,8 +93,8 @@ pub async fn export_all(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Waits until a batch is full, or returns at once if one became full since the last call. Never
-/// returns if there is no collector, or if a request to it failed shortly before this call.
+/// Waits until the spans of a full batch wait. Never returns if there is no collector, or if a
+/// request to it failed shortly before this call.
 pub async fn full_batch() {
     match EXPORTER.get().filter(|exporter| !exporter.rests()) {
         Some(exporter) => exporter.queue().filled().await,

@@ -52,10 +52,11 @@ impl Queue {
         }
     }
 
-    /// Waits until a span completes a full batch. Returns at once if that happened since the last
-    /// call, even if the batch was sent meanwhile.
+    /// Waits until the spans of a full batch wait. Returns at once if they do.
     pub(super) async fn filled(&self) {
-        self.filled.notified().await;
+        while self.spans.lock().len() < MAX_BATCH {
+            self.filled.notified().await;
+        }
     }
 
     /// Returns the next spans, or `None` if the queue is empty.
@@ -131,6 +132,20 @@ mod tests {
         queue.push(3.into());
         queue.batch().unwrap().refused();
         assert!(queue.batch().is_none() && dropped(&queue) == 1);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_was_sent_does_not_fill_the_queue() {
+        let queue = queue();
+        let filled = async || {
+            let waited = tokio::time::timeout(std::time::Duration::ZERO, queue.filled());
+            waited.await.is_ok()
+        };
+        (0..=MAX_BATCH as u64).for_each(|span| queue.push(span.into()));
+        assert!(filled().await);
+        queue.push(0.into());
+        queue.batch().unwrap().delivered(0);
+        assert!(!filled().await, "two spans wait");
     }
 
     #[test]

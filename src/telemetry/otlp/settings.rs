@@ -113,7 +113,7 @@ impl Reader<'_> {
         let url = Url::parse(&text).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         // Do not show the address, because it may contain a password.
-        let problem = "is no http or https address".to_owned();
+        let problem = "does not begin with http:// or https://, or has no host".to_owned();
         if url.is_none() {
             let remedy = format!("write the collector's address, such as {example}");
             self.problem(name, problem, &remedy);

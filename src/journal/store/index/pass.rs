@@ -101,7 +101,9 @@ impl Journal {
         if pass.ahead.is_empty() {
             return Ok(pass);
         }
-        tracing::warn!("a clock was days ahead; the index is compared with every request again");
+        tracing::warn!(
+            "the clock of a machine was days ahead when the index was compared last; the index is compared with every request again"
+        );
         let mut marks = std::mem::take(&mut pass.ahead);
         marks.append(&mut pass.marks);
         self.delete_entries(marks).await?;
