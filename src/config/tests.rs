@@ -138,11 +138,11 @@ fn the_index_may_have_a_place_of_its_own() {
         ),
         (
             "{ place = \"file:j/index\", index = \"file:j\" }",
-            "in the folder index of file:j",
+            "in the folder `index` of the index's place file:j",
         ),
         (
             "{ place = \"s3://acme-j/index/x\", index = \"s3://acme-j\" }",
-            "in the folder index of s3://acme-j",
+            "in the folder `index` of the index's place s3://acme-j",
         ),
         ("{ place = \"file:j\", idx = \"file:i\" }", "idx"),
         (

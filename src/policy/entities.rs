@@ -310,8 +310,7 @@ fn complete(
     } else if *name == names.image {
         let image: ImageRef = text.parse()?;
         if let Some(kind) = attrs.get("kind").filter(|kind| *kind != image.kind()) {
-            let by_id = image.kind();
-            let problem = format!("{id} has the kind {kind}, but its id is one of kind {by_id:?}");
+            let problem = format!("{id} has kind {kind}, but its id says {:?}", image.kind());
             return refused(problem, "correct the id, or leave the kind out");
         }
         attrs.insert("kind".into(), json!(image.kind()));

@@ -211,7 +211,7 @@ mod tests {
         )];
         for (instead, says) in [
             (text, None),
-            ("forbid", Some("cannot be read")),
+            ("forbid", Some("cannot be parsed")),
             ("", Some("policy a was read at the start with another")),
             (
                 "@id(\"c\") forbid(principal, action, resource);",

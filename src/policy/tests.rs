@@ -383,7 +383,7 @@ fn a_package_that_was_changed_never_allows_more() {
         panic!("a policy that cannot be read was left out")
     };
     assert!(
-        verdict.refused[0].why.contains("cannot be read"),
+        verdict.refused[0].why.contains("cannot be parsed"),
         "{verdict:?}"
     );
 }

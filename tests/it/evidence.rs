@@ -836,7 +836,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
     assert!(site.out(&retire).contains("requests retired: 0"));
     assert!(
         site.refused(64, &["audit", "retire", "--older-than", "1h"])
-            .contains("too short")
+            .contains("less than one day")
     );
     // Remove the seals, and date the records back to 2020: old enough to retire, but unsealed.
     site.unseal();
