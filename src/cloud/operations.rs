@@ -266,19 +266,27 @@ mod tests {
     #[tokio::test]
     async fn a_failure_that_concerns_all_callers_is_given_to_all() {
         let server = Server::start([]).await;
-        let machine = [
-            ("SHAREHOOK_METADATA_ENDPOINT", "http://127.0.0.1:1"),
-            ("TENCENTCLOUD_CAM_ROLE_NAME", "role"),
-        ];
-        let machine = machine.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let cloud = cloud_with(settings(server.address), &machine.into());
         let here = region();
         let image = ImageRef::Blueprint(blueprint());
         let passed = Deadline::after(std::time::Duration::ZERO);
-        for (deadline, code, asked) in [
-            (Deadline::NEVER, ResultCode::ConnectFailed, true),
-            (passed, ResultCode::DeadlinePassed, false),
+        // Connections to the second address are never accepted, so its look-up cannot end.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = format!("http://{}", listener.local_addr().unwrap());
+        for (metadata, deadline, code, asked) in [
+            (
+                "http://127.0.0.1:1",
+                Deadline::NEVER,
+                ResultCode::ConnectFailed,
+                true,
+            ),
+            (&silent, passed, ResultCode::DeadlinePassed, false),
         ] {
+            let machine = [
+                ("SHAREHOOK_METADATA_ENDPOINT", metadata),
+                ("TENCENTCLOUD_CAM_ROLE_NAME", "role"),
+            ];
+            let machine = machine.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let cloud = cloud_with(settings(server.address), &machine.into());
             let mut was_asked = false;
             let accounts = || {
                 was_asked = true;

@@ -187,18 +187,14 @@ impl CredentialCache {
         }
     }
 
-    /// Runs a look-up, at most until the deadline. After the deadline, no look-up begins. The
-    /// look-up is boxed because its future is large and rarely used.
+    /// Runs a look-up, at most until the deadline. The look-up is boxed because its future is large
+    /// and rarely used.
     async fn within(
         &self,
         deadline: Deadline,
         look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,
     ) -> Loaded {
-        let found = match deadline.passed() {
-            // `limit` polls the look-up once before it reads the clock, and that can end it.
-            true => None,
-            false => deadline.limit(look).await,
-        };
+        let found = deadline.limit(look).await;
         found.unwrap_or_else(|| Err(self.remote.out_of_time()))
     }
 }
