@@ -517,7 +517,7 @@ mod tests {
                     r#"{"uid":{"type":"Share::Image","id":"img-6pb6lrmy"},"attrs":{"kind":"blueprint"}}"#,
                 ),
                 "entities.json:3",
-                "of kind \"cvm\"",
+                "its id says \"cvm\"",
             ),
             (
                 of(r#"{"uid":{"type":"Share::Image","id":"img-6pb6lrmy"},"attrs":{"size":3}}"#),
