@@ -121,9 +121,9 @@ async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     let mut answers = Vec::new();
     for request in requests {
         let mut last = None;
-        // Twenty seconds are enough for the lease of a 2 s attempt to expire, and for the next
-        // attempt.
-        for _ in 0..40 {
+        // The lease of a killed 2 s attempt must expire before the next attempt. Ten seconds are
+        // enough on an idle machine.
+        for _ in 0..120 {
             last = post(&service.url, request).await;
             if last.as_ref().is_some_and(|(status, _)| *status == 200) {
                 break;
