@@ -214,8 +214,9 @@ async fn a_checkpoint_that_lies_does_not_mislead_the_reader() {
     for lie in [&later[0], &later[1], &first, &String::new()] {
         fs::write(&checkpoint, lie).unwrap();
         let all = world.app.requests(None).await.unwrap();
-        // It may as well be true, and the newest seals may be gone.
-        let warned = later.contains(lie);
+        // It may as well be true, and the newest seals may be gone. Without it, nothing shows
+        // which seals there were.
+        let warned = lie.is_empty() || later.contains(lie);
         assert_eq!(all.flaws.len(), usize::from(warned), "{:?}", all.flaws);
         assert_eq!(all.entries.len(), 41);
     }

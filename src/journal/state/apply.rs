@@ -258,7 +258,7 @@ impl State {
 
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
-        if !self.looked_before {
+        if !self.looked_before && self.given_at.is_none() {
             // The account that first read the cloud also makes the calls, and its worker may end
             // without recording them. A read under another account may not show what they did.
             self.owner.clone_from(&record.owner);

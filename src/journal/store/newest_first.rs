@@ -14,6 +14,7 @@ use super::super::chain::Finding;
 use super::super::log::{Checkpoint, Segment};
 use super::super::record::{Flaw, StreamId};
 use super::objects::MAX_CONCURRENT;
+use super::pending::wrong_newest;
 use super::{History, Journal, JournalError};
 use crate::domain::Timestamp;
 
@@ -59,9 +60,9 @@ pub(super) struct LogEnd {
     newest: u64,
     /// The newest segment, which may be later.
     pub(super) last: u64,
-    /// The streams in the segments after `newest`, which are read from `requests/`. Empty if
-    /// `newest` is 0, because then all streams are.
-    begun: BTreeSet<StreamId>,
+    /// The streams in the segments after `newest`, which are read from `requests/`, and the newest
+    /// record of each in those segments. Empty if `newest` is 0, because then all streams are.
+    begun: BTreeMap<StreamId, u64>,
     /// The errors of segments after `newest` that cannot be read, and of a `log/checkpoint` that
     /// names a seal that does not exist.
     flaws: Vec<JournalError>,
@@ -77,6 +78,8 @@ pub struct NewestFirst {
     flaws: Vec<JournalError>,
     /// Streams to read from `requests/`.
     folders: VecDeque<StreamId>,
+    /// [`LogEnd::begun`].
+    begun: BTreeMap<StreamId, u64>,
     segments: Peekable<BoxStream<'static, ReadSegment>>,
     /// Records of streams whose record 0 is in an older segment.
     parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
@@ -92,7 +95,7 @@ impl Journal {
         let segments = usize::try_from(end.newest).unwrap_or(0);
         self.work_done.begin(folders.len() + segments);
         let mut reading = self.reading(folders, 0, end.newest);
-        reading.flaws = end.flaws;
+        (reading.flaws, reading.begun) = (end.flaws, end.begun);
         Ok(reading)
     }
 
@@ -135,7 +138,8 @@ impl Journal {
             end.newest = 0;
             return Ok((self.streams().await?.into(), end));
         }
-        let mut streams = std::mem::take(&mut end.begun);
+        self.read_begun(&mut end).await?;
+        let mut streams: BTreeSet<StreamId> = end.begun.keys().copied().collect();
         streams.extend(unsealed.iter().map(|entry| entry.stream));
         Ok((streams.into_iter().collect(), end))
     }
@@ -152,6 +156,7 @@ impl Journal {
             journal: self.clone(),
             flaws: Vec::new(),
             folders,
+            begun: BTreeMap::new(),
             segments: stream::iter((from + 1..=newest).rev())
                 .map(read)
                 .buffered(SEGMENTS)
@@ -204,8 +209,9 @@ impl Journal {
                 end.last += 1;
             }
         }
-        if end.newest > 0 {
-            self.read_begun(&mut end).await?;
+        if known == 0 && end.last > 1 {
+            // A sealer that was killed during the first seal leaves no `log/checkpoint`.
+            end.flaws.push(self.damaged(wrong_newest()));
         }
         Ok(end)
     }
@@ -215,9 +221,12 @@ impl Journal {
     async fn read_begun(&self, end: &mut LogEnd) -> Result<(), JournalError> {
         for number in end.newest + 1..=end.last {
             match self.segment(number).await {
-                Ok(Some(segment)) => end
-                    .begun
-                    .extend(segment.entries().map(|entry| entry.stream)),
+                Ok(Some(segment)) => {
+                    for entry in segment.entries() {
+                        let newest = end.begun.entry(entry.stream).or_default();
+                        *newest = entry.seq.max(*newest);
+                    }
+                }
                 Ok(None) => end.flaws.push(self.dropped_segment(number)),
                 Err(error @ JournalError::Damaged { .. }) => end.flaws.push(error),
                 Err(error) => return Err(error),
@@ -263,6 +272,12 @@ impl NewestFirst {
         let mut batch = Batch::default();
         for (stream, read) in some.into_iter().zip(reads) {
             self.whole.insert(stream);
+            if let (Ok(files), Some(newest)) = (&read, self.begun.get(&stream))
+                && files.len() as u64 <= *newest
+            {
+                // The segment may be forged, so the records that exist are shown, too.
+                batch.flaws.push(self.missing(stream, files.len() as u64));
+            }
             match read {
                 // There may be no record yet: an index entry is written before its record.
                 Ok(files) if files.is_empty() => {}

@@ -111,6 +111,27 @@ fn a_request_belongs_to_the_account_of_its_first_look() {
     }
 }
 
+/// After a renewal the request holds an item, so a later first look does not change its owner.
+#[test]
+fn the_owner_of_what_a_request_holds_stays() {
+    let mut renewed = of(0, AlreadyShared);
+    renewed.renewed = true;
+    let waits = |event| match event {
+        Event::Deferred(deferral) => Event::Deferred(Deferral {
+            waits: true,
+            ..deferral
+        }),
+        other => other,
+    };
+    let builder = begun(A)
+        .then_of(A, 1, 1, progress(vec![renewed]))
+        .then(2, 1, waits(deferred(10)))
+        .then(20, 2, taken(80))
+        .then_of(B, 21, 2, progress(vec![]));
+    let state = fold(&builder).unwrap();
+    assert_eq!(state.owner().map(|owner| owner.as_str()), A);
+}
+
 #[test]
 fn a_record_without_an_owner_is_written_as_before() {
     let records = [begun(None), begun(A)].map(|builder| builder.files().remove(0));

@@ -233,6 +233,12 @@ async fn segments_that_are_all_gone_are_a_finding() {
     let report = journal.verify_segments(&key(), None).await.unwrap();
     assert!(report.clean(), "{report:?}");
     journal.seal(&signer(7), at(100)).await.unwrap();
+    let segment = dir.path().join("log/segments/000001");
+    let bytes = fs::read(&segment).unwrap();
     fs::remove_dir_all(dir.path().join("log")).unwrap();
+    assert_eq!(both(&journal, None).await, one("log", "no_seal"));
+    // A segment without its checkpoint is no seal.
+    fs::create_dir_all(segment.parent().unwrap()).unwrap();
+    fs::write(segment, bytes).unwrap();
     assert_eq!(both(&journal, None).await, one("log", "no_seal"));
 }
