@@ -20,7 +20,8 @@ use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deliver, requ
 const LANES: usize = 16;
 
 /// After the first, the journal had a share in doubt that the cloud lacked, because the account of
-/// the interrupted worker was not kept. In the second, two workers crashed after their calls.
+/// the interrupted worker was not kept. In the second, two workers crashed after their calls, so a
+/// cancel was called three times.
 const ONCE_FAILED: [u64; 2] = [5_164, 202_128_775_917_456];
 
 /// SplitMix64: a small generator with the same results on every machine.

@@ -38,8 +38,8 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Verifies the journal. Without a key of the journal, the seals are not verified. If the depth
-    /// is [`Depth::Seals`], then nothing is verified.
+    /// Verifies the journal. Without a key of the journal, the seals are not verified, so with
+    /// [`Depth::Seals`] nothing is.
     ///
     /// # Errors
     /// Returns an error if the store failed. Damaged records are not an error: the result lists

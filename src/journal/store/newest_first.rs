@@ -61,10 +61,11 @@ pub(super) struct LogEnd {
     /// The newest segment, which may be later.
     pub(super) last: u64,
     /// The streams in the segments after `newest`, which are read from `requests/`, and the newest
-    /// record of each in those segments. Empty if `newest` is 0, because then all streams are.
+    /// record of each in those segments. Empty until `read_begun`, and if `newest` is 0, because
+    /// then all streams are read from there.
     begun: BTreeMap<StreamId, u64>,
-    /// The errors of segments after `newest` that cannot be read, and of a `log/checkpoint` that
-    /// names a seal that does not exist.
+    /// The errors of segments after `newest` that cannot be read, and of a `log/checkpoint` that is
+    /// missing, wrong, or of a seal that does not exist.
     flaws: Vec<JournalError>,
 }
 
@@ -209,8 +210,8 @@ impl Journal {
                 end.last += 1;
             }
         }
+        // Not after one seal: a sealer that was killed during it leaves no `log/checkpoint`.
         if known == 0 && end.last > 1 {
-            // A sealer that was killed during the first seal leaves no `log/checkpoint`.
             end.flaws.push(self.damaged(wrong_newest()));
         }
         Ok(end)

@@ -93,7 +93,7 @@ pub async fn export_all(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Waits until the spans of a full batch wait. Never returns if there is no collector, or if a
+/// Waits until a full batch of spans is queued. Never returns if there is no collector, or if a
 /// request to it failed shortly before this call.
 pub async fn full_batch() {
     match EXPORTER.get().filter(|exporter| !exporter.rests()) {

@@ -52,7 +52,7 @@ impl Queue {
         }
     }
 
-    /// Waits until the spans of a full batch wait. Returns at once if they do.
+    /// Waits until a full batch of spans is queued.
     pub(super) async fn filled(&self) {
         while self.spans.lock().len() < MAX_BATCH {
             self.filled.notified().await;
