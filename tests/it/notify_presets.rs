@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use sharehook::app::{App, Delivery, NotificationStatus, Via};
 use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
@@ -884,10 +885,20 @@ async fn a_token_that_arrives_during_an_attempt_is_used_next() {
         .expect("both tasks end");
     notifier.abort();
     assert_eq!(receiver.notes(), ["AA", "BB"]);
-    // A token whose attempt failed is used again by the next sweep.
+    receiver.called().await;
+    // A token whose attempt failed is used again by the next sweep. The first attempt has to wait
+    // until the task that delivered B has also recorded it.
     receiver.down(true);
     world.app.receive(delivery("C"), deadline()).await;
-    world.app.notify_before_answer(deadline()).await;
+    let attempted = async {
+        while receiver.called().now_or_never().is_none() {
+            world.app.notify_before_answer(deadline()).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), attempted)
+        .await
+        .expect("the end of C is attempted");
     receiver.down(false);
     for _ in 0..2 {
         world.sweep().await;
