@@ -13,6 +13,7 @@ use sharehook::journal::StreamId;
 use sharehook_sandbox::SandboxOptions;
 
 use crate::support::history::{fill, fill_and_sweep, finish, signer};
+use crate::support::store::Break;
 use crate::support::{ACCOUNTS, Place, World, request};
 
 /// The number of reads and listings, and the number of writes and deletes, by name of the measured
@@ -126,6 +127,27 @@ async fn with_a_log() -> (World, tempfile::TempDir) {
 fn identities(listed: &Listed<RequestEntry>) -> Vec<&str> {
     let entries = listed.entries.iter();
     entries.map(|entry| entry.identity.as_str()).collect()
+}
+
+/// The write of `log/checkpoint` that began before two other seals ends after them.
+#[tokio::test]
+async fn a_slow_sealer_leaves_the_newest_checkpoint_in_place() {
+    let mut world = World::new().await;
+    world.reset().await;
+    finish(&world.journal, 0, world.now()).await;
+    world.fuse.arm_at("checkpoint", Break::Stall);
+    let (slow, now) = (world.journal.clone(), world.now());
+    let slow = tokio::spawn(async move { slow.seal(&signer(), now).await.unwrap() });
+    world.fuse.stalled().await;
+    for n in 1..3 {
+        world.advance(60);
+        finish(&world.journal, n, world.now()).await;
+        world.journal.seal(&signer(), world.now()).await.unwrap();
+    }
+    world.fuse.release();
+    assert_eq!(slow.await.unwrap().sealed, 2);
+    let newest = world.journal.sealed_at(signer().verifier()).await.unwrap();
+    assert_eq!(newest, Some(world.now()));
 }
 
 /// One call of `seal` can write several segments with the same time, while requests are opened. The

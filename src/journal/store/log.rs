@@ -1,7 +1,7 @@
 //! Reads the log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
 //! `log/checkpoint`. Takes numbers; returns the stored objects. Only [`Journal::sealed_at`],
 //! `log_head` and `require_key` check signatures: they refuse a key that does not sign the next
-//! seal.
+//! seal. Writes only `log/checkpoint`, if a slower sealer put an older checkpoint there.
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
@@ -15,6 +15,9 @@ use super::super::record::Flaw;
 use super::objects::{Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
+
+/// How often to write `log/checkpoint` again after a seal. Each time, another process has sealed.
+const MAX_COPIES: usize = 8;
 
 /// The end of the log: the newest seal and the right edge of the tree.
 pub(super) struct LogHead {
@@ -237,6 +240,28 @@ impl Journal {
             // that completes seal 1 reports the damage.
             _ => Ok(KeyChain::from(key.clone())),
         }
+    }
+
+    /// Writes `log/checkpoint` again if later checkpoints than that of `head` exist. The caller has
+    /// just written it; that write may have ended after the write of a later sealer, and so have put
+    /// an older checkpoint back. Each sealer creates its numbered checkpoint before it writes
+    /// `log/checkpoint`. If there is no later one after a write, a later sealer will yet write.
+    pub(super) async fn mend_newest_note(&self, head: &LogHead) -> Result<(), JournalError> {
+        let (mut keys, mut number) = (head.keys.clone(), head.number);
+        for _ in 0..MAX_COPIES {
+            let mut newest = None;
+            while let Some(note) = self.checkpoint(number + 1).await?
+                && let Ok(checkpoint) = keys.open(&note)
+            {
+                keys.follow(&checkpoint);
+                number += 1;
+                newest = Some(note);
+            }
+            let Some(note) = newest else { break };
+            let path = self.log_path("checkpoint");
+            self.overwrite(&path, note.as_bytes()).await?;
+        }
+        Ok(())
     }
 
     /// Whether the journal has a seal.

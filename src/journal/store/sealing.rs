@@ -90,6 +90,9 @@ impl Journal {
                 }
             }
         }
+        if sealing.sealed > 0 {
+            self.mend_newest_note(&head).await?;
+        }
         sealing.left_out.sort_by(|a, b| a.path.cmp(&b.path));
         sealing.size = head.edge.size();
         sealing.checkpoint = head.newest.map(|(_, note)| note);
@@ -148,6 +151,7 @@ impl Journal {
             let path = self.segment_path(segment.number);
             if let Created::Ours = self.create_at(&path, &segment.write()).await? {
                 let head = self.complete(head, &segment, old, Some(new), &[]).await?;
+                self.mend_newest_note(&head).await?;
                 return Ok(head.newest.map(|(_, note)| note).unwrap_or_default());
             }
         }
