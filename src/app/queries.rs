@@ -58,8 +58,8 @@ impl App {
         self.prepared.source_of(origin)
     }
 
-    /// Tests that the place of the journal refuses to create a file that exists. This must be done
-    /// before the process writes its first record. After one success, later calls return at once.
+    /// Tests that the place of the journal refuses to create a file that exists, and lists a new file
+    /// at once. This must be done before the process writes its first record. After one success, later calls return at once.
     ///
     /// # Errors
     /// Fails if the place does not refuse, if the store fails, or if the system gives no random
@@ -74,7 +74,7 @@ impl App {
         let look = async |_| {
             let looked = self.look_at_journal().await;
             if let Err(error) = &looked {
-                tracing::error!(%error, "not ready: the journal cannot be written");
+                tracing::error!(%error, "not ready: the journal cannot be used");
             }
             Ok(looked.is_ok())
         };
@@ -85,7 +85,19 @@ impl App {
     async fn look_at_journal(&self) -> Result<(), JournalError> {
         self.prove_create_only().await?;
         let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
-        self.journal.check(nonce).await
+        let known = self.journal.cannot_delete().is_some();
+        self.journal.check(nonce).await?;
+        if !known {
+            self.log_undeletable();
+        }
+        Ok(())
+    }
+
+    /// Logs a warning if the newest probe below `index/` could not be deleted.
+    pub fn log_undeletable(&self) {
+        if let Some(error) = self.journal.cannot_delete() {
+            tracing::warn!(%error, "index files of finished work stay, and each sweep fails to delete them");
+        }
     }
 
     /// Logs each owner account that has no usable credentials.

@@ -2,7 +2,8 @@
 //!
 //! The checks read the cloud and the approval systems, write probe files to the journal and its
 //! index, and send a HEAD request to each ticket system and to each notification target that has an
-//! address. The probe files are deleted, except one beside the records if the index is elsewhere.
+//! address. The probe files are deleted if this process may delete them, except one beside the
+//! records if the index is elsewhere.
 //! Nothing is changed in the cloud. Each check returns a finding, with the remedy if something is
 //! wrong.
 
@@ -29,8 +30,8 @@ spelled! {
     Check {
         /// The policies, and settings that are valid but dangerous.
         Policy = "policy",
-        /// The journal's store: whether it refuses to create a file that exists, and whether it can
-        /// be listed and read.
+        /// The journal's store: whether it refuses to create a file that exists, whether it can be
+        /// listed and read, and whether index files can be deleted.
         Journal = "journal",
         /// Locks in the journal's folder.
         Locks = "locks",
@@ -151,6 +152,13 @@ impl App {
         let proven =
             proven.map(|()| format!("{place}: refuses to create a file twice, lists and reads"));
         let mut findings = vec![Finding::of(Check::Journal, proven)];
+        let undeletable = self.journal.cannot_delete();
+        findings.extend(undeletable.map(|error| {
+            let text = format!(
+                "index files of finished work stay, and each sweep fails to delete them: {error}"
+            );
+            Finding::limited(Check::Journal, text)
+        }));
         if let Ok(probe) = fresh_worker()
             && let Some(error) = self.journal.lacks_locks(probe).await
         {

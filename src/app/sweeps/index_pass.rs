@@ -112,7 +112,7 @@ impl App {
                     tracing::warn!(
                         files,
                         first,
-                        "deleted temporary files and locks of processes that had been killed"
+                        "deleted temporary files, locks and probes of processes that had been killed"
                     );
                 }
                 self.journal.note_pass(pass, None).await?;

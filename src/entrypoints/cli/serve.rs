@@ -196,6 +196,22 @@ fn on_server(freezes: bool, app: App) -> App {
     }
 }
 
+/// Tests the place of the journal. If it does not answer in time, it is tested before the first
+/// record.
+async fn prove(app: &App) -> Result<(), Failure> {
+    match tokio::time::timeout(PROVE_WITHIN, app.prove_create_only()).await {
+        Ok(proven) => {
+            proven.map_err(Failure::failed)?;
+            app.log_undeletable();
+        }
+        Err(_) => tracing::warn!(
+            "the journal has not answered for {} s, and nothing is written until it does; `sharehook doctor` examines its place",
+            PROVE_WITHIN.as_secs()
+        ),
+    }
+    Ok(())
+}
+
 async fn listen(
     context: &Context,
     host: HttpHost,
@@ -207,13 +223,7 @@ async fn listen(
     let (app, backlog) = on_server(freezes, app).with_slots();
     let app = Arc::new(app);
     let handler = handler_of(host, context, &app);
-    match tokio::time::timeout(PROVE_WITHIN, app.prove_create_only()).await {
-        Ok(proven) => proven.map_err(Failure::failed)?,
-        Err(_) => tracing::warn!(
-            "the journal has not answered for {} s, and nothing is written until it does; `sharehook doctor` examines its place",
-            PROVE_WITHIN.as_secs()
-        ),
-    }
+    prove(&app).await?;
     let listener = server::bind(address).await;
     let listener = listener.map_err(|error| cannot_listen(address, &error))?;
     print_address(context, listener.local_addr());

@@ -192,14 +192,20 @@ pub struct StoreFault {
     /// What to do about a mistake in the settings of a bucket, if the error shows one.
     mistake: Option<&'static str>,
     denied: bool,
+    /// Whether the store cannot create a file as the journal needs it.
+    unfit: bool,
 }
 
 impl StoreFault {
     fn remedy(&self, doing: &str) -> &'static str {
         if let Some(remedy) = self.mistake {
             remedy
+        } else if self.unfit && doing == "create" {
+            "; if that happens again, choose a place that supports create-only writes (docs/journal.md)"
         } else if doing == "delete" {
-            "; let this process delete files there, or wait until the file's retention ends; until then the file stays"
+            "; let this process delete files there (s3:DeleteObject, storage.objects.delete or `d`), or wait until the file's retention ends; until then the file stays"
+        } else if self.denied && doing == "list" {
+            "; let this process list files there (s3:ListBucket, storage.objects.list or `l`)"
         } else if self.denied {
             "; let this process list, read and create files there"
         } else {
@@ -207,6 +213,13 @@ impl StoreFault {
         }
     }
 }
+
+/// Two processes write one file, or the store refuses to create any file.
+pub(super) const CONTENDED: &str = "the store says that the file exists, but it cannot be read";
+
+/// What an error shows of a store without create-only writes: it does not know the condition's
+/// header, its answer lacks the ETag, or no file can be created.
+const UNFIT: [&str; 3] = ["501 Not Implemented", "ETag Header missing", CONTENDED];
 
 /// The credentials that no text may contain.
 #[derive(Debug, Default)]
@@ -230,6 +243,7 @@ impl Scrub {
             mistake: mistake(&text),
             text: self.clean(text),
             denied: errors.any(is_denied),
+            unfit: UNFIT.iter().any(|shown| error.to_string().contains(shown)),
         }
     }
 
@@ -412,6 +426,15 @@ mod tests {
                 "AWS_PROFILE",
             ),
             (&answer("AccessDenied"), "list, read and create"),
+            (
+                "501 Not Implemented: NotImplemented: A header",
+                "choose a place",
+            ),
+            (
+                "Unable to extract metadata: ETag Header missing",
+                "choose a place",
+            ),
+            (CONTENDED, "choose a place"),
         ] {
             let remedy = scrub().fault(&generic(text)).remedy("create");
             assert!(remedy.contains(says), "{text}: {remedy}");

@@ -14,6 +14,7 @@ use super::super::file_place::FilePlace;
 use super::Access;
 use super::error::JournalError;
 use super::open_store::open_bucket;
+use super::remote::Remote;
 use crate::domain::{Problem, Timestamp};
 
 /// Time limit of one operation on an object store.
@@ -33,7 +34,12 @@ impl FilePlace {
             }
             Self::Object(bucket) => bucket,
         };
-        let (store, path, scrub) = open_bucket("report", bucket, access)?;
+        let Remote {
+            store,
+            root: path,
+            scrub,
+            ..
+        } = open_bucket("report", bucket, access)?;
         let content_type = (Attribute::ContentType, content_type);
         let options = PutOptions {
             mode: PutMode::Overwrite,
@@ -54,7 +60,12 @@ impl FilePlace {
             Self::File(path) => return self.modified_at(path),
             Self::Object(bucket) => bucket,
         };
-        let (store, path, scrub) = open_bucket("report", bucket, access)?;
+        let Remote {
+            store,
+            root: path,
+            scrub,
+            ..
+        } = open_bucket("report", bucket, access)?;
         match tokio::time::timeout(OPERATION_TIMEOUT, store.head(&path)).await {
             Ok(Ok(found)) => {
                 let seconds = found.last_modified.timestamp();

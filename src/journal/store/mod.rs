@@ -56,7 +56,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::location::JournalLocation;
-use place::Place;
+use place::{Place, Tested};
 
 /// An open journal. Clones are cheap and share their state. Many tasks can use one journal at the
 /// same time, and so can many processes if it is in a directory or an object store.
@@ -72,8 +72,7 @@ pub struct Journal {
     observer: Option<observed::Observer>,
     unsealed: Arc<Unsealed>,
     work_done: Arc<WorkDone>,
-    /// Set once [`Journal::test_place`] has seen that the place refuses to create an existing file.
-    proven: Arc<tokio::sync::OnceCell<()>>,
+    tested: Arc<Tested>,
     /// The device and inode of the directory when the journal was opened. `None` for other places,
     /// and for a missing directory that was opened to read.
     folder: Option<(u64, u64)>,

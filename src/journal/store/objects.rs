@@ -17,6 +17,7 @@ use super::super::chain::Finding;
 use super::super::location::JournalLocation;
 use super::super::log::MAX_SEGMENT_BYTES;
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
+use super::error::CONTENDED;
 use super::observed::StoreResult;
 use super::place::Place;
 use super::{Journal, JournalError};
@@ -151,8 +152,7 @@ impl Journal {
                 Fetched::Absent => {}
             }
         }
-        let contended =
-            std::io::Error::other("the store says that the file exists, but it cannot be read");
+        let contended = std::io::Error::other(CONTENDED);
         Err(self.failed("create", path.as_ref(), &contended))
     }
 
@@ -375,7 +375,7 @@ impl Journal {
         &*self.place_of(path.as_ref()).store
     }
 
-    fn place_of(&self, path: &str) -> &Place {
+    pub(super) fn place_of(&self, path: &str) -> &Place {
         match &self.index {
             Some(index) if path.split('/').next() == Some("index") => index,
             _ => &self.records,

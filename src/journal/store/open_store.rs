@@ -11,14 +11,15 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use tokio::sync::OnceCell;
 
 use super::super::location::{Bucket, BucketService, JournalLocation};
 use super::directory::Directory;
 use super::error::{JournalError, Scrub, place_error};
-use super::place::Place;
+use super::place::{Place, Tested};
 use super::place_test::folder_id;
+use super::remote::Remote;
 use super::{Access, Journal, remote};
 use crate::domain::Problem;
 
@@ -51,7 +52,7 @@ impl Journal {
             observer: None,
             unsealed: Arc::default(),
             work_done: Arc::default(),
-            proven: Arc::default(),
+            tested: Arc::default(),
             read_only: false,
         }
     }
@@ -83,8 +84,12 @@ impl Journal {
         })
     }
 
+    pub(super) fn index_store(&self) -> &Place {
+        self.index.as_ref().unwrap_or(&self.records)
+    }
+
     pub(super) fn index_place(&self) -> &JournalLocation {
-        &self.index.as_ref().unwrap_or(&self.records).location
+        &self.index_store().location
     }
 
     /// Opens a journal in the caller's store; messages name it `memory:`. Tests use it with stores
@@ -93,7 +98,10 @@ impl Journal {
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self {
             // The caller is responsible for its store, so `test_place` is skipped.
-            proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
+            tested: Arc::new(Tested {
+                fit: OnceCell::new_with(Some(())),
+                ..Tested::default()
+            }),
             ..Self::of(Place::of(&JournalLocation::Memory, store, Scrub::default()))
         }
     }
@@ -108,8 +116,12 @@ impl Place {
             }
             JournalLocation::Memory => (Arc::new(InMemory::new()), Scrub::default()),
             JournalLocation::Bucket(bucket) => {
-                let (store, root, scrub) = open_bucket("journal", bucket, access)?;
-                (Arc::new(PrefixStore::new(store, root)), scrub)
+                let opened = open_bucket("journal", bucket, access)?;
+                let store = PrefixStore::new(opened.store, opened.root.clone());
+                return Ok(Self {
+                    pages: Some((opened.pages, opened.root)),
+                    ..Self::of(location, Arc::new(store), opened.scrub)
+                });
             }
         };
         Ok(Self::of(location, store, scrub))
@@ -131,13 +143,12 @@ impl Place {
     }
 }
 
-/// Returns the bucket's store, the path of its prefix, and the credentials that no error may show.
-/// Errors name `setting`, the setting that contains the bucket.
+/// Opens a bucket. Errors name `setting`, the setting that contains the bucket.
 pub(super) fn open_bucket(
     setting: &'static str,
     bucket: &Bucket,
     access: &Access,
-) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
+) -> Result<Remote, JournalError> {
     match bucket.service {
         BucketService::S3 => remote::open::<AmazonS3Builder>(setting, bucket, access),
         BucketService::Gcs => remote::open::<GoogleCloudStorageBuilder>(setting, bucket, access),

@@ -1,46 +1,54 @@
-//! Tests whether a journal can use its place: creating a file a second time must fail, and the
-//! directory must still be the one that was opened. Takes random bytes for the probe's name.
+//! Tests whether a journal can use its place: creating a file a second time must fail, lists must
+//! show a file at once, and the directory must still be the one that was opened. Takes random bytes
+//! for the probe's name.
 
 use std::io;
 use std::path::Path as FsPath;
 
+use futures_util::future::join;
+use object_store::ObjectMeta;
+use object_store::list::{PaginatedListOptions, PaginatedListResult};
+use object_store::path::Path;
+
 use super::super::location::JournalLocation;
+use super::claim::MAX_PAUSE;
 use super::directory::if_present;
-use super::objects::Created;
+use super::objects::{Created, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
-use crate::domain::Problem;
+use crate::domain::{Problem, Timestamp};
+
+/// The content of a probe.
+const PROBE: &[u8] = b"first";
 
 impl Journal {
-    /// Proves, once per opened journal, that the place refuses to create a file twice. Creates a
-    /// probe below `index/`, creates it again with other bytes, and deletes it. If the index has a
-    /// place of its own, tests both places, and that no other journal uses this index.
+    /// Proves, once per opened journal, that the place refuses to create a file twice, and that its
+    /// lists show a file as soon as it was created, and go on after their first page. Creates probes
+    /// below `index/` and deletes them. If the index has a place of its own, tests both places, and
+    /// that no other journal uses this index.
     ///
     /// # Errors
-    /// [`JournalError::Place`] if a place created the file twice, or if the index is that of another
-    /// journal. Nothing may be written there. Any other error is a failure of the store.
+    /// [`JournalError::Place`] if a place created the file twice, if a list lacked a file, or if the
+    /// index is that of another journal. Nothing may be written there. Any other error is a failure
+    /// of the store.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
-        self.proven
+        self.tested
+            .fit
             .get_or_try_init(|| self.probe(nonce))
             .await
             .map(|_| ())
     }
 
     async fn probe(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
-        let path = self.path(&["index", "probe", &hex::encode(nonce)]);
-        let first = self.create_at(&path, b"first").await?;
-        let second = self.create_at(&path, b"second").await?;
-        let kept = matches!(second, Created::Theirs(found) if *found == *b"first");
-        // Ignore a failure: if the place locks its objects, the probe cannot be deleted and stays.
-        drop(self.remove_at(&path).await);
-        let untrusted = |place: &JournalLocation| {
-            let problem =
-                format!("{place} allows a file to be created twice, so nothing is written there");
-            let remedy = "choose a place that supports create-only writes (docs/journal.md)";
-            Err(Problem::new("journal", problem, remedy).into())
-        };
+        let path = self.probe_path(nonce);
+        let first = self.create_at(&path, PROBE).await?;
+        let again = self.create_at(&path, b"second");
+        let (second, listed) = join(again, self.test_lists(&path)).await;
+        self.remove_probe(path).await;
+        let kept = matches!(second?, Created::Theirs(found) if *found == *PROBE);
         if !matches!(first, Created::Ours) || !kept {
-            return untrusted(self.index_place());
+            return created_twice(self.index_place());
         }
+        listed?;
         if !self.index_is_elsewhere() {
             return Ok(());
         }
@@ -52,10 +60,129 @@ impl Journal {
             Created::Theirs(found) => found,
             Created::Ours => match self.create_at(&path, b"second").await? {
                 Created::Theirs(found) => found,
-                Created::Ours => return untrusted(self.place()),
+                Created::Ours => return created_twice(self.place()),
             },
         };
+        self.list_no_request().await?;
         self.claim_index(&id).await
+    }
+
+    /// Returns the path of a probe. If the last probe could not be deleted, returns its path, so
+    /// that a process does not leave a file with each probe.
+    fn probe_path(&self, nonce: [u8; 8]) -> Path {
+        let left = self.tested.left.lock();
+        let left = left.as_ref().map(|(path, _)| path.clone());
+        left.unwrap_or_else(|| self.path(&["index", "probe", &hex::encode(nonce)]))
+    }
+
+    async fn remove_probe(&self, path: Path) {
+        let removed = self.remove_at(&path).await;
+        *self.tested.left.lock() = removed.err().map(|error| (path, error.to_string()));
+    }
+
+    /// Returns why the newest probe could not be deleted, if it could not. The same holds for the
+    /// other files below `index/`.
+    pub fn cannot_delete(&self) -> Option<String> {
+        let left = self.tested.left.lock();
+        left.as_ref().map(|(_, why)| why.clone())
+    }
+
+    /// Deletes the probes that are at least a day old. Their processes were killed, or could not
+    /// delete them. Returns their paths; none if they cannot be deleted now either.
+    pub(super) async fn remove_old_probes(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<String>, JournalError> {
+        let folder = self.path(&["index", "probe"]);
+        let listed = self.listed(&folder, LISTING_TIMEOUT).await?;
+        let old = |probe: &ObjectMeta| {
+            let written = Timestamp::from_second(probe.last_modified.timestamp());
+            let whose_index = probe.location.filename() == Some("journal");
+            !whose_index && written.is_ok_and(|at| now.duration_since(at) >= MAX_PAUSE)
+        };
+        let old: Vec<Path> = (listed.objects.into_iter())
+            .filter(old)
+            .map(|probe| probe.location)
+            .collect();
+        match self.delete_entries(old.clone()).await {
+            Ok(()) => Ok(old.iter().map(Path::to_string).collect()),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Tests the lists of the index's place, in which `probe` was just created.
+    async fn test_lists(&self, probe: &Path) -> Result<(), JournalError> {
+        let folder = self.path(&["index", "probe"]);
+        if self.index_store().pages.is_none() {
+            return self.require_listed(&folder, probe).await;
+        }
+        // A second page needs a second file.
+        let other = Path::from(format!("{probe}-2"));
+        self.create_at(&other, PROBE).await?;
+        let listed = self.require_listed(&folder, probe);
+        let paged = self.require_pages(&folder, [probe, &other]);
+        let (listed, paged) = join(listed, paged).await;
+        drop(self.remove_at(&other).await);
+        listed.and(paged)
+    }
+
+    /// Fails unless the list of `folder` has the file at `path`, which exists. A share and a cancel
+    /// find each other by such lists.
+    async fn require_listed(&self, folder: &Path, path: &Path) -> Result<(), JournalError> {
+        let listed = self.listed(folder, OPERATION_TIMEOUT).await?;
+        match listed.objects.iter().any(|found| found.location == *path) {
+            true => Ok(()),
+            false => unfit(
+                &self.place_of(path.as_ref()).location,
+                "does not list a file that was just created",
+                "whose lists show a file as soon as it is written; those of replicas, caches and gateways may lag",
+            ),
+        }
+    }
+
+    /// Lists the records of no request, to learn whether this process may list the records' place.
+    /// Does not list the probe there: beside it may be many files that are not the journal's.
+    async fn list_no_request(&self) -> Result<(), JournalError> {
+        let folder = self.path(&["requests", "probe"]);
+        self.listed(&folder, OPERATION_TIMEOUT).await.map(drop)
+    }
+
+    /// Fails unless a list of `folder` with one file per page has a further page, or shows `both`
+    /// files at once. `object_store` takes a page that names no next one for the last.
+    async fn require_pages(&self, folder: &Path, both: [&Path; 2]) -> Result<(), JournalError> {
+        let place = self.index_store();
+        let Some((store, root)) = &place.pages else {
+            return Ok(());
+        };
+        let at = |path: &Path| root.parts().chain(path.parts()).collect::<Path>();
+        let prefix = format!("{}/", at(folder));
+        let page = async |page_token| {
+            let options = PaginatedListOptions {
+                max_keys: Some(1),
+                page_token,
+                ..Default::default()
+            };
+            let list = store.list_paginated(Some(&prefix), options);
+            self.listing(folder, OPERATION_TIMEOUT, list).await
+        };
+        let first = page(None).await?;
+        let files = |page: &PaginatedListResult| -> Vec<Path> {
+            let files = page.result.objects.iter();
+            files.map(|file| file.location.clone()).collect()
+        };
+        let shown = files(&first);
+        let goes_on = match first.page_token {
+            None => both.iter().all(|path| shown.contains(&at(path))),
+            token => files(&page(token).await?) != shown,
+        };
+        match goes_on {
+            true => Ok(()),
+            false => unfit(
+                &place.location,
+                "ends a list after its first page, although more files exist",
+                "whose lists name their next page, as NextContinuationToken does in S3's ListObjectsV2",
+            ),
+        }
     }
 
     /// Fails if the index was claimed by a journal whose `probe` is not `id`. A sweep deletes what
@@ -79,20 +206,25 @@ impl Journal {
         self.index.is_some()
     }
 
-    /// Tests that a directory is still the one that was opened, and that the place is writable.
-    /// Creates and deletes a probe below `index/`, with `nonce` in its name. If the index has a
-    /// place of its own, also tries to create a probe beside the records. That probe may exist
-    /// already.
+    /// Tests that a directory is still the one that was opened, and that the place can be written
+    /// and listed. Creates and deletes a probe below `index/`. If the index has a place of its own,
+    /// also tries to create a probe beside the records. That probe may exist already. A probe that
+    /// cannot be deleted is no error; [`Journal::cannot_delete`] then says why.
     ///
     /// # Errors
-    /// A place is not writable, or the directory has been replaced.
+    /// A place cannot be written or listed, or the directory has been replaced.
     pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.same_folder("create", "requests")?;
-        let path = self.path(&["index", "probe", &hex::encode(nonce)]);
-        self.create_at(&path, b"ready").await?;
-        self.remove_at(&path).await?;
+        let path = self.probe_path(nonce);
+        self.create_at(&path, PROBE).await?;
+        let listed = self
+            .require_listed(&self.path(&["index", "probe"]), &path)
+            .await;
+        self.remove_probe(path).await;
+        listed?;
         if self.index.is_some() {
             self.create_at(&self.path(&["probe"]), &nonce).await?;
+            self.list_no_request().await?;
         }
         Ok(())
     }
@@ -114,6 +246,17 @@ impl Journal {
             Err(error) => Err(self.failed(doing, path, &error)),
         }
     }
+}
+
+fn created_twice(place: &JournalLocation) -> Result<(), JournalError> {
+    let problem = "allows a file to be created twice";
+    unfit(place, problem, "that supports create-only writes")
+}
+
+fn unfit(place: &JournalLocation, problem: &str, wanted: &str) -> Result<(), JournalError> {
+    let problem = format!("{place} {problem}, so nothing is written there");
+    let remedy = format!("choose a place {wanted} (docs/journal.md)");
+    Err(Problem::new("journal", problem, remedy).into())
 }
 
 /// The device and inode of the directory at `dir`; `None` if it does not exist.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::client::{HttpClient, HttpConnector};
+use object_store::list::PaginatedListStore;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -46,7 +47,7 @@ pub(super) enum Setting {
 pub(super) trait Service: Sized {
     /// A setting of the builder.
     type Key: FromStr;
-    type Store: ObjectStore;
+    type Store: ObjectStore + PaginatedListStore;
     /// The prefix of the service's environment variables.
     const PREFIX: &str;
 
@@ -104,7 +105,18 @@ macro_rules! set_and_build {
 }
 pub(super) use set_and_build;
 
-/// Returns the store, the journal's root in it, and the credentials that no text may show.
+/// An open bucket.
+pub(super) struct Remote {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The same store, to list it page by page.
+    pub(super) pages: Arc<dyn PaginatedListStore>,
+    /// The path of the bucket's prefix.
+    pub(super) root: Path,
+    /// The credentials that no text may show.
+    pub(super) scrub: Scrub,
+}
+
+/// Opens a bucket of the service.
 ///
 /// # Errors
 /// [`JournalError::Place`] if there is no HTTP client, if an endpoint is not an http or https URL,
@@ -113,7 +125,7 @@ pub(super) fn open<S: Service>(
     setting: &'static str,
     bucket: &Bucket,
     access: &Access,
-) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
+) -> Result<Remote, JournalError> {
     let scrub = scrub::<S>(access);
     let location = JournalLocation::Bucket(bucket.clone());
     let failed = |error: &(dyn Error + 'static)| place_error(setting, &location, &scrub, error);
@@ -134,7 +146,13 @@ pub(super) fn open<S: Service>(
         .build_with(plain_http, retries(), CallersClient(http))
         .map_err(|error| failed(&error))?;
     let root = Path::parse(&bucket.prefix).map_err(|error| failed(&error))?;
-    Ok((Arc::new(store), root, scrub))
+    let store = Arc::new(store);
+    Ok(Remote {
+        pages: Arc::clone(&store) as _,
+        store,
+        root,
+        scrub,
+    })
 }
 
 /// Whether a variable has an endpoint without TLS.

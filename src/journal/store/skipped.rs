@@ -1,5 +1,6 @@
 //! Finds the files in a journal's directories that the store skips: odd names, links, and temporary
-//! files of killed processes. Removes temporary files and unlocked lock files once they are old.
+//! files of killed processes. Removes temporary files, unlocked lock files and probes once they
+//! are old.
 
 use std::io;
 use std::path::PathBuf;
@@ -34,16 +35,16 @@ impl Journal {
         self.on_disk(walk).await
     }
 
-    /// Removes temporary files, and lock files of ended processes, if they are at least a day old.
-    /// By then, every worker that could need them has lost its claim. Returns their paths.
+    /// Removes temporary files, lock files of ended processes, and probes, if they are at least a day
+    /// old. By then, every worker that could need them has lost its claim. Returns their paths.
     pub async fn remove_leftovers(&self, now: Timestamp) -> Result<Vec<String>, JournalError> {
         self.writable()?;
+        let mut removed = self.remove_old_probes(now).await?;
         let mut files = self.skipped().await?.temporary;
         if let Some(folder) = self.workers_folder() {
             files.extend(self.on_disk(move || Ok(unlocked(folder))).await?);
         }
         let remove = move || {
-            let mut removed = Vec::new();
             for (shown, path) in files {
                 let Ok(found) = std::fs::symlink_metadata(&path) else {
                     continue;

@@ -85,3 +85,23 @@ async fn a_time_limit_covers_no_more_than_some_hundred_deletions() {
     journal.delete_entries(Vec::new()).await.unwrap();
     assert_eq!(*seen.lock().unwrap(), 3);
 }
+
+#[tokio::test]
+async fn old_probes_are_removed_but_not_the_mark_of_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    for journal in [memory(), directory(dir.path())] {
+        let path = |name| journal.index_path(&["probe", name]);
+        for name in ["journal", "0123456789abcdef", "0123456789abcdef-2"] {
+            journal.touch(&path(name)).await.unwrap();
+        }
+        assert_eq!(
+            journal.remove_leftovers(at(-1_000_000_000)).await.unwrap(),
+            [""; 0]
+        );
+        let removed = journal.remove_leftovers(at(1_000_000_000)).await.unwrap();
+        assert_eq!(removed.len(), 2, "{removed:?}");
+        let left = journal.list_index(&["probe"]).await.unwrap();
+        let left: Vec<_> = left.iter().map(|one| one.location.clone()).collect();
+        assert_eq!(left, [path("journal")]);
+    }
+}

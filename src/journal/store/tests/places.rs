@@ -270,7 +270,7 @@ impl object_store::ObjectStore for Forgetful {
 #[tokio::test]
 async fn a_place_that_creates_twice_is_refused_and_others_keep_no_probe() {
     let forgetful = Journal {
-        proven: std::sync::Arc::default(),
+        tested: std::sync::Arc::default(),
         ..Journal::over(std::sync::Arc::new(Forgetful(Default::default())))
     };
     let error = forgetful.test_place([1; 8]).await.unwrap_err();

@@ -7,7 +7,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 
 use super::super::remote::{Service, scrub, settings};
 use super::lives::{a_refusal_shows_no_credential, a_request_lives_its_life};
-use super::stand_in::{Cloud, Stand, client, stand_in};
+use super::stand_in::{Cloud, Fault, Stand, client, stand_in};
 use crate::journal::{Access, FilePlace, Journal, JournalError, JournalLocation};
 
 /// An object store, and the values to test it with.
@@ -175,6 +175,57 @@ async fn a_bucket_that_refuses_writes_is_not_ready_although_the_index_is_elsewhe
         stand.lock().unwrap().refuse = Some(String::new());
         let error = journal.check([4; 8]).await.unwrap_err().to_string();
         assert!(error.contains(store.location), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_unfit_bucket_is_refused_with_its_remedy() {
+    let faults = [
+        (Fault::DeniesLists, "let this process list files"),
+        (Fault::LagsLists, "as soon as it is written"),
+        (Fault::CutsLists, "ends a list after its first page"),
+        (Fault::NoConditions, "supports create-only writes"),
+        (Fault::NoEtag, "supports create-only writes"),
+    ];
+    for (store, (fault, says)) in STORES.iter().flat_map(|store| faults.map(|it| (store, it))) {
+        // Only S3 and Azure name an ETag that must be there.
+        if fault == Fault::NoEtag && store.cloud == Cloud::Google {
+            continue;
+        }
+        let (stand, journal) = store.bucket().await;
+        stand.lock().unwrap().fault = Some(fault);
+        let error = journal.test_place([1; 8]).await.unwrap_err().to_string();
+        let named = error.contains(store.location) && error.contains(says);
+        assert!(named && !error.contains("try again"), "{error}");
+        stand.lock().unwrap().fault = None;
+        journal.test_place([2; 8]).await.unwrap();
+        // Readiness notices a bucket that becomes unfit.
+        if matches!(fault, Fault::DeniesLists | Fault::LagsLists) {
+            stand.lock().unwrap().fault = Some(fault);
+            let error = journal.check([3; 8]).await.unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_cannot_be_deleted_is_named_and_stays_one_file() {
+    for store in STORES {
+        let (stand, journal) = store.bucket().await;
+        stand.lock().unwrap().fault = Some(Fault::DeniesDeletions);
+        journal.test_place([1; 8]).await.unwrap();
+        let objects = stand.lock().unwrap().objects.len();
+        for nonce in [2, 3] {
+            journal.check([nonce; 8]).await.unwrap();
+            let why = journal.cannot_delete().unwrap();
+            assert!(why.contains(store.location), "{why}");
+            assert!(why.contains("s3:DeleteObject"), "{why}");
+        }
+        assert_eq!(stand.lock().unwrap().objects.len(), objects);
+        stand.lock().unwrap().fault = None;
+        journal.check([4; 8]).await.unwrap();
+        assert_eq!(journal.cannot_delete(), None);
+        assert_eq!(stand.lock().unwrap().objects.len(), objects - 1);
     }
 }
 

@@ -22,6 +22,21 @@ pub(in super::super) enum Cloud {
     Azure,
 }
 
+/// How a bucket differs from one that can have a journal.
+#[derive(Clone, Copy, PartialEq)]
+pub(in super::super) enum Fault {
+    DeniesLists,
+    DeniesDeletions,
+    /// A list does not show a new object.
+    LagsLists,
+    /// A list ends after one object, without the token of the next page.
+    CutsLists,
+    /// A write with a condition is answered with 501.
+    NoConditions,
+    /// The answer to a write has no ETag.
+    NoEtag,
+}
+
 #[derive(Default)]
 pub(in super::super) struct Bucket {
     pub(in super::super) objects: BTreeMap<String, Bytes>,
@@ -30,6 +45,13 @@ pub(in super::super) struct Bucket {
     pub(in super::super) lose_answers: u32,
     /// If set, every request is refused with this text in the answer.
     pub(in super::super) refuse: Option<String>,
+    pub(in super::super) fault: Option<Fault>,
+}
+
+impl Bucket {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
 }
 
 pub(in super::super) type Stand = Arc<Mutex<Bucket>>;
@@ -84,7 +106,18 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
         ("etag", "\"1\""),
         ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT"),
     ];
+    let denied = match parts.method {
+        Method::DELETE | Method::POST => bucket.has(Fault::DeniesDeletions),
+        Method::GET => key.is_empty() && bucket.has(Fault::DeniesLists),
+        _ => false,
+    };
+    if denied {
+        return (StatusCode::FORBIDDEN, "").into_response();
+    }
     match parts.method {
+        Method::PUT if bucket.has(Fault::NoConditions) => {
+            (StatusCode::NOT_IMPLEMENTED, "").into_response()
+        }
         Method::PUT => {
             let (condition, wanted) = match cloud {
                 Cloud::Google => ("x-goog-if-generation-match", "0"),
@@ -108,6 +141,9 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
                 return (status, "").into_response();
             }
             bucket.objects.insert(key, bytes);
+            if bucket.has(Fault::NoEtag) {
+                return StatusCode::CREATED.into_response();
+            }
             if bucket.lose_answers > 0 {
                 bucket.lose_answers -= 1;
                 return (StatusCode::SERVICE_UNAVAILABLE, "").into_response();
@@ -181,20 +217,33 @@ fn delete_batch(bucket: &mut Bucket, body: &str) -> Response {
 
 fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
     let url = Url::parse(&format!("http://x/?{query}")).unwrap();
-    let prefix = url
-        .query_pairs()
-        .find(|(name, _)| name == "prefix")
-        .unwrap()
-        .1
-        .into_owned();
-    let delimited = url.query_pairs().any(|(name, _)| name == "delimiter");
+    let parameter = |names: [&str; 2]| {
+        let mut pairs = url.query_pairs();
+        let found = pairs.find(|(name, _)| names.contains(&&**name));
+        found.map(|(_, value)| value.into_owned())
+    };
+    let prefix = parameter(["prefix"; 2]).unwrap();
+    let delimited = parameter(["delimiter"; 2]).is_some();
+    let after = parameter(["continuation-token", "marker"]).unwrap_or_default();
+    let most = parameter(["max-keys", "maxresults"]).map(|most| most.parse().unwrap());
+    let most = match bucket.has(Fault::CutsLists) {
+        true => 1,
+        false => most.unwrap_or(usize::MAX),
+    };
     let mut files = String::new();
     let mut folders = BTreeSet::new();
-    for (key, bytes) in bucket
-        .objects
-        .iter()
-        .filter(|(key, _)| key.starts_with(&prefix))
-    {
+    let mut found: Vec<_> = (bucket.objects.iter())
+        .filter(|(key, _)| key.starts_with(&prefix) && **key > after)
+        .filter(|_| !bucket.has(Fault::LagsLists))
+        .collect();
+    let truncated = found.len() > most;
+    found.truncate(most);
+    let next = found.last().map_or("", |(key, _)| key.as_str());
+    let next = match truncated && !bucket.has(Fault::CutsLists) {
+        true => next,
+        false => "",
+    };
+    for (key, bytes) in found {
         let size = bytes.len();
         match (key[prefix.len()..].split_once('/').filter(|_| delimited), cloud) {
             (Some((folder, _)), _) => {
@@ -217,8 +266,12 @@ fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
             let folders =
                 folders.map(|f| format!("<CommonPrefixes><Prefix>{f}</Prefix></CommonPrefixes>"));
             let folders: String = folders.collect();
+            let token = match next {
+                "" => String::new(),
+                next => format!("<NextContinuationToken>{next}</NextContinuationToken>"),
+            };
             format!(
-                "<ListBucketResult><IsTruncated>false</IsTruncated>{files}{folders}</ListBucketResult>"
+                "<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{token}{files}{folders}</ListBucketResult>"
             )
         }
         Cloud::Azure => {
@@ -226,7 +279,7 @@ fn list(cloud: Cloud, bucket: &Bucket, query: &str) -> Response {
                 .map(|f| format!("<BlobPrefix><Name>{f}</Name></BlobPrefix>"))
                 .collect();
             format!(
-                "<EnumerationResults><Blobs>{files}{folders}</Blobs><NextMarker/></EnumerationResults>"
+                "<EnumerationResults><Blobs>{files}{folders}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
             )
         }
     };
