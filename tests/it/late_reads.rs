@@ -45,10 +45,12 @@ fn later(seconds: i64, at: Timestamp) -> Timestamp {
 #[tokio::test]
 async fn a_share_that_is_read_after_a_later_cancel_is_called_off() {
     let folder = tempfile::tempdir().unwrap();
-    let place = format!("file:{}", folder.path().join("journal").display());
-    for lost_index in [false, true] {
+    for (lost_index, retired) in [(false, false), (true, false), (true, true)] {
         let mut world = match lost_index {
-            true => World::with(Place::At(&place), |_| ()).await,
+            true => {
+                let journal = folder.path().join(format!("retired-{retired}"));
+                World::with(Place::At(&format!("file:{}", journal.display())), |_| ()).await
+            }
             false => World::new().await,
         };
         world.set_variable("FEISHU_ENCRYPT_KEY", feishu::system().secret);
@@ -64,8 +66,15 @@ async fn a_share_that_is_read_after_a_later_cancel_is_called_off() {
         announce(&world, CANCEL).await;
         world.sweep().await;
         assert_eq!(state(&world, CANCEL).await.results().len(), SHARED.len());
+        if retired {
+            world.advance(2 * 86_400);
+            crate::lost_files::retire_all(&world).await;
+            let cancel = state(&world, CANCEL).await.stream();
+            assert!(world.journal.is_retired(cancel).await.unwrap());
+        }
         if lost_index {
-            std::fs::remove_dir_all(folder.path().join("journal/index/cancels")).unwrap();
+            let cancels = format!("retired-{retired}/index/cancels");
+            std::fs::remove_dir_all(folder.path().join(cancels)).unwrap();
             world.app.reindex().await.unwrap();
         }
         feishu::put_instance(&world, json!({}));
