@@ -171,8 +171,7 @@ impl App {
         // from a call in doubt.
         let earlier = writer.with_doubts(writer.results());
         writer.settle_doubts(&seen);
-        let mut done = earlier.clone();
-        done.extend(on_record.kept.iter().cloned());
+        let mut done = [&earlier[..], &on_record.kept].concat();
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         let adoption = self.not_adopted(writer.state(), approved.request(), &seen, &done);
         done.extend(adoption.await.map_err(Stop::Journal)?);
@@ -188,6 +187,7 @@ impl App {
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan, seen.doubted).await?;
         let results = execute::execute(&context, &plan, writer).await?;
+        writer.proves_nothing = ownership.differs() && approved.request().action == Action::Cancel;
         let results = confirm_unseen(results, plan.unseen(), &on_record.given.lately);
         if !attempted_before {
             return Ok(results);
@@ -227,7 +227,8 @@ impl App {
             return results;
         }
         let account = self.context(state.request(), deadline).account;
-        ownership.judge(results, &state.request().target.image(), account)
+        let image = state.request().target.image();
+        ownership.judge(results, &state.results(), &image, account)
     }
 
     /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
