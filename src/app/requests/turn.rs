@@ -108,6 +108,10 @@ impl App {
             Order::Begin(beginning) => beginning,
             Order::CalledOff(call_off) => return writer.call_off(call_off).await,
             Order::Wait { until, why } => return writer.wait(why, until).await,
+            Order::Unread(why) => {
+                let reason = Withheld::Unread(why);
+                return self.close_withheld(writer, &reason, deadline).await;
+            }
         };
         writer.renewed = renewed;
         let results = self
@@ -183,11 +187,11 @@ impl App {
         }
         // The key of another account does not show what the earlier attempt did.
         let comparable = attempted_before && !ownership.differs();
+        writer.proves_nothing = ownership.differs() && approved.request().action == Action::Cancel;
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan, seen.doubted).await?;
         let results = execute::execute(&context, &plan, writer).await?;
-        writer.proves_nothing = ownership.differs() && approved.request().action == Action::Cancel;
         let results = confirm_unseen(results, plan.unseen(), &on_record.given.lately);
         if !attempted_before {
             return Ok(results);
@@ -231,10 +235,10 @@ impl App {
         ownership.judge(results, &state.results(), &image, account)
     }
 
-    /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
-    /// have shared something without recording it, so the cloud is read first. What a share's
-    /// worker shared is recorded and revoked later. What a cancel's worker took away is recorded,
-    /// too.
+    /// Closes a request for this reason, or defers it if a later turn must look again. If an earlier
+    /// turn looked at the cloud, its worker may have shared something without recording it, so the
+    /// cloud is read first. What a share's worker shared is recorded and revoked later. What a
+    /// cancel's worker took away is recorded, too.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -266,7 +270,7 @@ impl App {
         let results = results.into_iter().map(close).collect();
         let denial = match reason {
             Withheld::Denied(verdict) => Some(verdict),
-            Withheld::Expired | Withheld::CalledOff => None,
+            Withheld::Expired | Withheld::CalledOff | Withheld::Unread(_) => None,
         };
         writer.close_withheld(results, denial).await
     }
