@@ -1,6 +1,6 @@
 //! The daily pass of the sweeps. It compares the journal's index with the records of every request
 //! and with the entries of the log, and adds missing index entries. It skips retired requests that
-//! have no later records. It returns counts, and may be interrupted at any point.
+//! have no later records, except cancels that lack their entry. It returns counts, and may be interrupted at any point.
 
 use std::time::Duration;
 
@@ -84,7 +84,8 @@ impl App {
                 }
                 let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
                 for few in some.chunks(READERS) {
-                    let reads = few.iter().map(|stream| self.journal.read_to_index(*stream));
+                    let reads =
+                        (few.iter()).map(|stream| self.journal.read_to_index(*stream, &index));
                     for (stream, read) in few.iter().zip(join_all(reads).await) {
                         match read {
                             Ok(Some(history)) => {
