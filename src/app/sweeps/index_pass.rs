@@ -1,6 +1,7 @@
 //! The daily pass of the sweeps. It compares the journal's index with the records of every request
 //! and with the entries of the log, and adds missing index entries. It skips retired requests that
-//! have no later records, except cancels that lack their entry. It returns counts, and may be interrupted at any point.
+//! have no later records, except cancels that lack their entry. It returns counts, and may be
+//! interrupted at any point.
 
 use std::time::Duration;
 
