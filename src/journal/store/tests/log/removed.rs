@@ -84,6 +84,54 @@ async fn log_checkpoint_shows_that_newer_seals_were_removed() {
     );
 }
 
+/// An older key is enough to follow the seals to the key that signed `log/checkpoint`.
+#[tokio::test]
+async fn a_removed_note_of_a_key_hides_no_removed_seal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    for (old, new, when) in [(7, 8, 300), (8, 9, 400)] {
+        let (old, new) = (signer(old), signer(new));
+        journal.rotate_key(&old, &new, at(when)).await.unwrap();
+    }
+    finished(&journal, "fourth").await;
+    let kept = journal.seal(&signer(9), at(500)).await.unwrap();
+    let kept = kept.checkpoint.unwrap();
+    assert_eq!(both(&journal, Some(&kept)).await, []);
+    let log = dir.path().join("log");
+    let note = log.join("keys/000004");
+    fs::remove_file(&note).unwrap();
+    let dropped = one("log/keys/000004", "dropped");
+    assert_eq!(both(&journal, Some(&kept)).await, dropped);
+    for gone in ["segments/000005", "checkpoints/000005"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    // The tiles of the removed seal are not called foreign: with the seal they belong there.
+    let removed = one("log/checkpoints/000005", "broken_log");
+    let expected = [removed.clone(), dropped].concat();
+    assert_eq!(both(&journal, None).await, expected);
+    assert_eq!(both(&journal, Some(&kept)).await, expected);
+    assert!(journal.verified_log(&key()).await.is_err());
+    fs::copy(log.join("checkpoints/000004"), note).unwrap();
+    assert_eq!(both(&journal, None).await, removed);
+    let error = journal.verified_log(&key()).await.unwrap_err().to_string();
+    assert!(error.contains("the newest seals were removed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_note_of_a_key_shows_that_its_seal_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let (old, new) = (signer(7), signer(8));
+    journal.rotate_key(&old, &new, at(300)).await.unwrap();
+    let log = dir.path().join("log");
+    for gone in ["segments/000003", "checkpoints/000003"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    fs::copy(log.join("checkpoints/000002"), log.join("checkpoint")).unwrap();
+    let expected = one("log/checkpoints/000003", "broken_log");
+    assert_eq!(both(&journal, None).await, expected);
+}
+
 #[tokio::test]
 async fn a_wrong_log_checkpoint_is_found_and_the_next_seal_writes_it_again() {
     let dir = tempfile::tempdir().unwrap();
