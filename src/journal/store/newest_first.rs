@@ -102,20 +102,21 @@ impl Journal {
 
     /// Returns the requests and incidents that have a record outside the log's first `seals`
     /// segments. Returns all requests and incidents if the journal has no seal, or if no pass has
-    /// compared the index with every stream yet.
+    /// compared the index with every stream yet. With a flaw in the returned list, requests may be
+    /// missing: those in a segment after the seal that `log/checkpoint` names.
     pub async fn changed_since(
         &self,
         seals: u64,
         now: Timestamp,
-    ) -> Result<BTreeSet<StreamId>, JournalError> {
-        let (folders, LogEnd { newest, .. }) = self.unsealed_streams(now).await?;
+    ) -> Result<(BTreeSet<StreamId>, Vec<JournalError>), JournalError> {
+        let (folders, end) = self.unsealed_streams(now).await?;
         let mut changed: BTreeSet<StreamId> = folders.into_iter().collect();
-        let mut segments = self.reading(VecDeque::new(), seals, newest).segments;
+        let mut segments = self.reading(VecDeque::new(), seals, end.newest).segments;
         while let Some((number, segment)) = segments.next().await {
             let segment = segment?.ok_or_else(|| self.dropped_segment(number))?;
             changed.extend(segment.records.iter().map(|(entry, _)| entry.stream));
         }
-        Ok(changed)
+        Ok((changed, end.flaws))
     }
 
     /// Begins to read the requests and incidents in `streams`.
