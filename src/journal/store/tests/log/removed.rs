@@ -290,3 +290,81 @@ async fn segments_that_are_all_gone_are_a_finding() {
     fs::write(segment, bytes).unwrap();
     assert_eq!(both(&journal, None).await, one("log", "no_seal"));
 }
+
+/// Otherwise the rest of the log would look like that of a journal that was never sealed, and the
+/// next seal would be made in the place of the first one.
+#[tokio::test]
+async fn a_log_without_its_first_segment_is_still_a_sealed_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    finished(&journal, "fourth").await;
+    let log = dir.path().join("log");
+    let first = log.join("segments/000001");
+    let kept = fs::read(&first).unwrap();
+    fs::remove_file(&first).unwrap();
+    fs::remove_file(log.join("checkpoint")).unwrap();
+    assert!(journal.has_seals().await.unwrap());
+    let all = everything(dir.path());
+    for error in [
+        journal.seal(&signer(7), at(300)).await.unwrap_err(),
+        journal.check_sealing(&key()).await.unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains("log/segments/000001: dropped"), "{text}");
+    }
+    assert_eq!(everything(dir.path()), all);
+    fs::write(&first, kept).unwrap();
+    assert_eq!(journal.seal(&signer(7), at(300)).await.unwrap().sealed, 3);
+    assert_eq!(both(&journal, None).await, []);
+}
+
+/// A request whose newest records were sealed in them would look unfinished, and its records would
+/// look unsealed.
+#[tokio::test]
+async fn nothing_is_compared_with_a_log_that_lacks_its_newest_seals() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let stream = StreamId::of(&identity("third"));
+    let log = dir.path().join("log");
+    for gone in ["segments/000002", "checkpoints/000002"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    fs::remove_file(dir.path().join(format!("requests/{stream}/000002.json"))).unwrap();
+    let history = journal.read(stream).await.unwrap().unwrap();
+    let pass = journal.pass(at(400)).await.unwrap();
+    for error in [
+        journal
+            .require_newest(history.stream_state.head())
+            .await
+            .unwrap_err(),
+        journal.index_to_mend(&pass, true).await.unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains("the newest seals were removed"), "{text}");
+    }
+}
+
+/// The request is read from `requests/`, because it may have an unsealed record.
+#[tokio::test]
+async fn a_list_names_a_request_that_only_the_index_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let mut pass = journal.pass(at(300)).await.unwrap();
+    journal.note_pass(&mut pass, None).await.unwrap();
+    let stream = StreamId::of(&identity("third"));
+    let never_written = StreamId::of(&identity("fourth"));
+    for (stream, seq) in [(stream, 3), (never_written, 0)] {
+        let entry = journal.unsealed_path(stream, seq);
+        journal.touch(&entry).await.unwrap();
+    }
+    fs::remove_dir_all(dir.path().join(format!("requests/{stream}"))).unwrap();
+    let mut all = journal.newest_first(at(300)).await.unwrap();
+    let (mut flaws, mut requests) = (Vec::new(), 0);
+    while let Some(batch) = all.next().await.unwrap() {
+        flaws.extend(batch.flaws.iter().map(ToString::to_string));
+        requests += batch.requests.len();
+    }
+    assert_eq!((flaws.len(), requests), (1, 3), "{flaws:?}");
+    let lost = format!("requests/{stream}/000000.json");
+    assert!(flaws[0].contains(&lost), "{flaws:?}");
+}
