@@ -86,6 +86,10 @@ impl App {
     /// their new states. `seals` is the newest seal before the first read. Without a seal, every
     /// request counts as changed, so this reads only the new requests and those that may concern a
     /// place in `differing`. Adds flaws to the report.
+    ///
+    /// # Errors
+    /// The journal could not be read, or the end of the log has a flaw that the first read did not
+    /// find: it may hide a change.
     async fn read_changed(
         &self,
         mut states: Vec<State>,
@@ -93,7 +97,11 @@ impl App {
         seals: u64,
         report: &mut DriftReport,
     ) -> Result<Vec<State>, JournalError> {
-        let mut changed = self.journal.changed_since(seals, self.now()).await?;
+        let (mut changed, flaws) = self.journal.changed_since(seals, self.now()).await?;
+        let new = |flaw: &JournalError| !report.flaws.contains(&flaw.to_string());
+        if let Some(flaw) = flaws.into_iter().find(new) {
+            return Err(flaw);
+        }
         for state in states
             .iter()
             .filter(|state| !self.concerns(state, differing))

@@ -53,6 +53,7 @@ impl Compared {
 impl App {
     /// Rebuilds the index with a complete pass that begins at the start.
     pub async fn reindex(&self) -> Result<Compared, JournalError> {
+        self.prove_create_only().await?;
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await
     }

@@ -22,6 +22,7 @@ mod open_store;
 mod pending;
 mod place;
 mod place_test;
+mod prove;
 mod remote;
 mod reopen;
 mod retire;
