@@ -7,7 +7,7 @@ use crate::app::{App, Deadline};
 use crate::domain::NotifyName;
 use crate::journal::{JournalError, Owed, StreamState};
 
-use super::deliver_notifications::Failures;
+use super::failure::Failures;
 
 impl App {
     /// Delivers to this target the notifications that were given up, are owed now, or wait for a
