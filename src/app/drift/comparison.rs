@@ -76,7 +76,6 @@ impl App {
             let after = after.await?;
             confirm_differences(found, &self.places(&after, also), &mut report);
         }
-        self.compared(report.differences.len());
         let kinds = report.differences.iter().map(|drifted| drifted.difference);
         report.remedies = kinds.map(|kind| (kind, kind.remedy())).collect();
         Ok(report)
@@ -118,7 +117,8 @@ impl App {
     }
 
     /// Runs the scheduled comparison: records the differences and queues a notification. The same
-    /// differences are recorded at most once a day. If they cannot be recorded, logs the error.
+    /// differences are recorded at most once a day. Leaves a mark from which other processes know
+    /// when it ended. If anything cannot be recorded, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         self.journal.writable()?;
         let report = self.drift(&[], deadline).await?;
@@ -131,6 +131,12 @@ impl App {
                     tracing::error!(%error, "cannot record the differences that a comparison found")
                 }
             }
+        }
+        let (at, differences) = (self.now(), report.differences.len() as u64);
+        self.compared(at, differences);
+        let noted = self.journal.note_comparison(at, differences);
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "cannot record that a comparison ended, so the metrics of other processes do not show it");
         }
         Ok(report)
     }

@@ -43,7 +43,7 @@ pub use claim::{Claim, MAX_PAUSE, WorkerLease};
 pub use error::{AppendError, JournalError, StoreFault};
 pub use history::History;
 pub use incidents::Recorded;
-pub use index::{Index, Looks, Pass};
+pub use index::{Comparison, Index, Looks, Pass};
 pub use newest_first::{NewestFirst, RequestFiles};
 pub use observed::{OPERATIONS, StoreResult};
 pub use open_request::{Opened, Opening};
