@@ -54,8 +54,11 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "If you still need it, request a new share before then.", $which]
     elif .type == "revoked" then
-      [if $good == [] then "The share of \($image) has ended: nothing of it was left to revoke."
-       else "The share of \($image) with \($good | list) has ended and was revoked." end,
+      [([if $good == [] then "The share of \($image) has ended: nothing of it was left to revoke."
+         elif $good - $renewed != [] then "The share of \($image) with \($good - $renewed | list) has ended and was revoked."
+         else "The share of \($image) has ended." end,
+         if $renewed != [] then "Another request shares it with \($renewed | list), too: it stays until that share ends." else empty end]
+        | join(" ")),
        "If you still need it, request a new share.", $which]
     else
       ["The share of \($image) should have ended at \(.expires_at | day), but is still in effect.",

@@ -53,8 +53,11 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["\($image)对 \($given | list) 的共享将于 \(.expires_at | day) 到期。",
        "如果仍然需要，请在到期之前提交新的共享申请。", $which]
     elif .type == "revoked" then
-      [if $good == [] then "\($image)的共享已经结束，没有需要收回的内容。"
-       else "\($image)对 \($good | list) 的共享已经结束并收回。" end,
+      [([if $good == [] then "\($image)的共享已经结束，没有需要收回的内容。"
+         elif $good - $renewed != [] then "\($image)对 \($good - $renewed | list) 的共享已经结束并收回。"
+         else "\($image)的共享已经结束。" end,
+         if $renewed != [] then "另有请求也将其共享给 \($renewed | list)：那个共享到期时才会收回。" else empty end]
+        | join("")),
        "如果仍然需要，请提交新的共享申请。", $which]
     else
       ["\($image)的共享应于 \(.expires_at | day) 结束，但现在仍然有效。",

@@ -284,8 +284,12 @@ fn wrong_index(
             remedy,
         ));
     }
-    let remedy = "name a place beside the journal's, or the journal's place itself";
     let place = place?;
+    if *place == JournalLocation::Memory {
+        let problem = format!("{index} outlives the journal, which is in memory");
+        return Some((problem, "leave the index out"));
+    }
+    let remedy = "name a place beside the journal's, or the journal's place itself";
     // Files of the index must not lie among the journal's records or in its log.
     let evidence = ["requests", "log"];
     if let Some(name) = evidence.iter().find(|name| index.is_in_folder(place, name)) {

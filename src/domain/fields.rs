@@ -49,7 +49,7 @@ impl Fields<'_> {
         self.text_or(field, most, "write it, or leave the field out")
     }
 
-    fn text_or(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
+    pub(super) fn text_or(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
         match self.present(field)?.clone() {
             Value::String(text) if text.trim().is_empty() => {
                 self.problem(field, "is empty", remedy);

@@ -15,6 +15,8 @@ use super::request::{Expiry, ShareRequest, Target};
 /// Maximum number of accounts in a request. CVM allows 500 accounts per image.
 pub(crate) const MAX_ACCOUNTS: usize = 500;
 const MAX_APPROVERS: usize = 50;
+/// Maximum length of a reason, in characters.
+const MAX_REASON: usize = 2_000;
 
 const FIELDS: [&str; 13] = [
     "id",
@@ -66,7 +68,8 @@ impl ShareRequest {
     }
 
     /// Checks the name of the person who reopens a request, and the reason for it. The same rules
-    /// apply as for the fields `requester` and `reason` of a request.
+    /// apply as for the fields `requester` and `reason` of a request, but the reason cannot be left
+    /// out.
     ///
     /// # Errors
     /// Returns all problems of both texts.
@@ -78,7 +81,7 @@ impl ShareRequest {
             problems: Vec::new(),
         };
         reader.requester();
-        reader.reason();
+        reader.text_or("reason", MAX_REASON, "write it");
         match reader.problems.is_empty() {
             true => Ok(()),
             false => Err(Problems(reader.problems)),
@@ -243,7 +246,7 @@ impl Fields<'_> {
     }
 
     fn reason(&mut self) -> Option<String> {
-        self.text("reason", 2_000)
+        self.text("reason", MAX_REASON)
     }
 
     fn expiry(&mut self) -> Option<Expiry> {

@@ -7,6 +7,9 @@ use super::spelled::spelled;
 spelled! {
     /// A code that sharehook itself puts into a result.
     ResultCode {
+        /// The instance of the approval cannot be read again, or is not approved any more. The
+        /// share was not carried out.
+        ApprovalUnread = "ApprovalUnread",
         /// The cloud's answer is not in the format of the API, or it is too large.
         BadAnswer = "BadAnswer",
         /// The blueprint that a chain shares is not known.
@@ -65,7 +68,10 @@ impl ResultCode {
     /// Returns who must act on a failure with this code.
     pub fn fault(self) -> Fault {
         match self {
-            Self::ConnectFailed | Self::NoCredentials | Self::OwnerUnproven => Fault::Operator,
+            Self::ApprovalUnread
+            | Self::ConnectFailed
+            | Self::NoCredentials
+            | Self::OwnerUnproven => Fault::Operator,
             Self::BadAnswer
             | Self::ChainBroken
             | Self::ConnectionLost

@@ -57,7 +57,7 @@ pub use state::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
 };
 pub use store::{
-    Access, AppendError, Claim, History, Index, Journal, JournalError, LogPart, Looks, MAX_PAUSE,
-    NewestFirst, OPERATIONS, Opened, Opening, Pass, Recorded, Report, RequestFiles, Retirement,
-    Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
+    Access, AppendError, Claim, Comparison, History, Index, Journal, JournalError, LogPart, Looks,
+    MAX_PAUSE, NewestFirst, OPERATIONS, Opened, Opening, Pass, Recorded, Report, RequestFiles,
+    Retirement, Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
 };

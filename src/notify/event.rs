@@ -110,7 +110,7 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
 fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult> {
     let mut results = state.results();
     match on {
-        NoticeKind::Revoked => return state.taken_away(),
+        NoticeKind::Revoked => return state.revoked().to_vec(),
         // Keep only items that are shared now and that no other share keeps.
         NoticeKind::Expiring | NoticeKind::Overdue => {
             let shared = state.uncovered();

@@ -12,8 +12,8 @@ use super::policy_set::PolicySet;
 use super::question::Question;
 use super::schema::{APPROVE, clipped, requester_id, uid};
 use crate::domain::{
-    Action, Identity, Item, PersonName, Problem, Problems, ServedRegions, ShareRequest, SourceName,
-    Timestamp,
+    Action, Identity, Item, Mark, PersonName, Problem, Problems, ServedRegions, ShareRequest,
+    SourceName, Timestamp,
 };
 
 /// The fields of a Cedar context. They are built as expressions, because reading them from JSON
@@ -255,8 +255,8 @@ impl PolicySet {
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
             let remedy = "make your additions to the built-in schema optional, and keep its own declarations unchanged";
-            Problem::new(
-                format!("{}:1", super::files::SCHEMA),
+            Problem::at(
+                Mark::whole(super::files::SCHEMA),
                 format!("cannot be met: {why}"),
                 remedy,
             )

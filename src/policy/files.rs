@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::source_text::{self, Language};
-use crate::domain::{Problem, Problems};
+use crate::domain::{Mark, Problem, Problems};
 
 /// Maximum size of a file, in bytes. For comparison: 100 000 accounts in groups need 12 MiB, and
 /// 5 000 policies need 1 MiB.
@@ -102,11 +102,11 @@ impl PolicyFiles {
             together = together.saturating_add(text.len());
             if text.len() > MAX_FILE_BYTES {
                 let problem = format!("is too large: {} bytes", text.len());
-                problems.push(Problem::new(format!("{name}:1"), problem, SMALLER_FILES));
+                problems.push(Problem::at(Mark::whole(name), problem, SMALLER_FILES));
             } else if text.starts_with('\u{feff}') {
                 let problem = "begins with a byte order mark (U+FEFF)";
                 let remedy = "save the file as UTF-8 without a byte order mark";
-                problems.push(Problem::new(format!("{name}:1"), problem, remedy));
+                problems.push(Problem::at(Mark::whole(name), problem, remedy));
             } else if let Err(problem) = source_text::guard(name, text, language) {
                 problems.push(problem);
             }

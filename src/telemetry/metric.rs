@@ -83,9 +83,9 @@ metrics! {
     SweepTimestamp: Gauge "sharehook_sweep_timestamp_seconds" []
         "When this process last ended a sweep, in seconds since 1970.";
     DriftTimestamp: Gauge "sharehook_drift_timestamp_seconds" []
-        "When this process last compared the cloud with the journal, in seconds since 1970.";
+        "When a scheduled comparison of the cloud with the journal last ended, in seconds since 1970.";
     DriftDifferences: Gauge "sharehook_drift_differences" []
-        "Differences that the last comparison of the cloud with the journal found.";
+        "Differences that the last scheduled comparison of the cloud with the journal found.";
     SecretReadFailures: Counter "sharehook_secret_read_failures_total" []
         "Failed attempts to read secrets again or to use what was read; their last values stay in use.";
     LogLinesDropped: Counter "sharehook_log_lines_dropped_total" []

@@ -75,6 +75,15 @@ impl Metrics {
 
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], number: f64) {
+        self.show(metric, labels, number);
+        if labels.is_empty() {
+            self.0.lock().fresh.insert(metric, number);
+        }
+    }
+
+    /// Sets a gauge, but writes no line for CloudWatch. Used for what another process measured, and
+    /// wrote its own line about.
+    pub fn show(&self, metric: Metric, labels: &[&str], number: f64) {
         let mut series = self.0.lock();
         // Remove the old value even if its labels differ. For example, `PolicyInfo` shows only the
         // current digest of the policies.
@@ -82,9 +91,6 @@ impl Metrics {
         series
             .values
             .insert(key(metric, labels), Value::Number(number));
-        if labels.is_empty() {
-            series.fresh.insert(metric, number);
-        }
     }
 
     /// Removes a gauge whose value is no longer known.

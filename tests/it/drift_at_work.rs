@@ -6,7 +6,7 @@ use sharehook::app::{Adoption, DriftReport, Operator};
 use sharehook::domain::{Difference, Identity, Status};
 use sharehook::journal::StreamId;
 
-use crate::read_operations::histories;
+use crate::read_operations::{histories, with_a_log};
 use crate::support::stops::until_stuck;
 use crate::support::store::Break;
 use crate::support::{
@@ -419,6 +419,33 @@ async fn the_second_look_finds_what_was_sealed_meanwhile() {
     assert_eq!(
         found(&report),
         [(CHAIN_IMAGE, STRANGER, Difference::Unknown)]
+    );
+}
+
+/// A request that changed during the comparison may be in such a segment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_that_the_second_look_cannot_read_is_an_error() {
+    let (world, folder) = with_a_log().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    by_hand(&world, CVM_IMAGE, STRANGER);
+    let segment = folder.path().join("journal/log/segments/000003");
+    world.cloud.forget_calls();
+    let slow = "DescribeImageSharePermission:slow:1500ms@1";
+    assert!(world.cloud.inject(slow.parse().unwrap()));
+    let spoil = async {
+        until_stuck(&world).await;
+        std::fs::write(&segment, "x").unwrap();
+    };
+    let (compared, ()) = tokio::join!(world.app.drift(&[], deadline()), spoil);
+    let error = compared.unwrap_err().to_string();
+    assert!(error.contains("log/segments/000003"), "{error}");
+    // If it was there before, the report names it beside the differences.
+    let report = drift(&world).await;
+    let unknown = (CVM_IMAGE, STRANGER, Difference::Unknown);
+    assert!(found(&report).contains(&unknown), "{report:?}");
+    assert!(
+        report.flaws[0].contains("log/segments/000003"),
+        "{report:?}"
     );
 }
 

@@ -619,7 +619,13 @@ async fn the_index_may_lie_elsewhere() {
     )
     .unwrap();
     let entries = paths_below(&index.join("index"));
-    for command in [&["sweep"][..], &["invoke", "event.json"]] {
+    for command in [
+        &["sweep"][..],
+        &["sweep", "--rebuild"],
+        &["invoke", "event.json"],
+        &["audit", "seal"],
+        &["audit", "rotate-key", "--to", "file:next.key"],
+    ] {
         let (code, shown) = sharehook(command);
         assert!(
             code != Some(0) && shown.contains("is the index of another journal"),
@@ -627,6 +633,7 @@ async fn the_index_may_lie_elsewhere() {
         );
     }
     assert_eq!(paths_below(&index.join("index")), entries);
+    assert!(!folder.path().join("journal-2/log").exists());
     fs::write(&file, configured).unwrap();
 
     // Verification also finds foreign files in the separate index.

@@ -312,6 +312,8 @@ pub(crate) fn share_by_hand(world: &World, account: &str) {
 #[tokio::test]
 async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
     let world = world(Place::Sealed, "on = [\"drifted\", \"expiring\"]").await;
+    let metrics = world.another().metrics().await;
+    assert!(!metrics.contains("\nsharehook_drift"), "{metrics}");
     world
         .deliver(&request("CHG1", json!({"accounts": [ACCOUNTS[0]]})))
         .await;
@@ -322,6 +324,11 @@ async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
     };
     assert!(compare().await.agrees());
     assert!(world.cloud.letters().is_empty());
+    let metrics = world.another().metrics().await;
+    assert!(
+        metrics.contains("\nsharehook_drift_differences 0\n"),
+        "{metrics}"
+    );
     share_by_hand(&world, ACCOUNTS[1]);
     let report = compare().await;
     assert_eq!(report.differences.len(), 1);
@@ -330,6 +337,23 @@ async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
     assert!(metrics.contains(counted), "{metrics}");
     world.advance(3_600);
     compare().await;
+    // Another process shows it, too, but does not write it into its log for CloudWatch again: an
+    // alarm counts these lines.
+    let other = world.another();
+    let metrics = other.metrics().await;
+    let ended = format!(
+        "sharehook_drift_timestamp_seconds {}\n",
+        world.now().as_second()
+    );
+    assert!(
+        metrics.contains(counted) && metrics.contains(&ended),
+        "{metrics}"
+    );
+    let lines = other.metrics_for_cloudwatch("function").join("\n");
+    assert!(
+        lines.contains("sharehook_grants_active") && !lines.contains("drift"),
+        "{lines}"
+    );
     assert_eq!(accepted(&world).len(), 1);
     share_by_hand(&world, ACCOUNTS[2]);
     compare().await;

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use sharehook::app::{JournalReader, Operator};
-use sharehook::domain::{Identity, NoticeRules, Timestamp};
+use sharehook::domain::{Identity, NoticeRules, Status, Timestamp};
 use sharehook::journal::{State, StreamId};
 
 use crate::support::approvals::{NOTHING, SHARED, SYSTEMS, count};
@@ -45,10 +45,12 @@ fn later(seconds: i64, at: Timestamp) -> Timestamp {
 #[tokio::test]
 async fn a_share_that_is_read_after_a_later_cancel_is_called_off() {
     let folder = tempfile::tempdir().unwrap();
-    let place = format!("file:{}", folder.path().join("journal").display());
-    for lost_index in [false, true] {
+    for (lost_index, retired) in [(false, false), (true, false), (true, true)] {
         let mut world = match lost_index {
-            true => World::with(Place::At(&place), |_| ()).await,
+            true => {
+                let journal = folder.path().join(format!("retired-{retired}"));
+                World::with(Place::At(&format!("file:{}", journal.display())), |_| ()).await
+            }
             false => World::new().await,
         };
         world.set_variable("FEISHU_ENCRYPT_KEY", feishu::system().secret);
@@ -64,8 +66,15 @@ async fn a_share_that_is_read_after_a_later_cancel_is_called_off() {
         announce(&world, CANCEL).await;
         world.sweep().await;
         assert_eq!(state(&world, CANCEL).await.results().len(), SHARED.len());
+        if retired {
+            world.advance(2 * 86_400);
+            crate::lost_files::retire_all(&world).await;
+            let cancel = state(&world, CANCEL).await.stream();
+            assert!(world.journal.is_retired(cancel).await.unwrap());
+        }
         if lost_index {
-            std::fs::remove_dir_all(folder.path().join("journal/index/cancels")).unwrap();
+            let cancels = format!("retired-{retired}/index/cancels");
+            std::fs::remove_dir_all(folder.path().join(cancels)).unwrap();
             world.app.reindex().await.unwrap();
         }
         feishu::put_instance(&world, json!({}));
@@ -206,6 +215,70 @@ async fn a_denied_request_reads_its_instance_again_before_it_shares() {
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), NOTHING, "{readable}");
         assert_eq!(count(&world, "called_off").await, 1, "{readable}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// A share without an end waits for an instance that its app may not read any more, or that is not
+/// approved any more. It ends after `retry_for`, its ticket learns that, and `retry` reopens it.
+#[tokio::test]
+async fn a_share_whose_instance_stays_unreadable_fails_after_retry_for() {
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    for rejected in [false, true] {
+        let mut world = feishu::system().notifying_world().await;
+        world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
+        let sample = cancels();
+        let mut form: Vec<Value> = serde_json::from_str(sample["form"].as_str().unwrap()).unwrap();
+        form.retain(|widget| widget["custom_id"] != "action");
+        let unending = json!({"form": json!(form).to_string()});
+        feishu::put_instance(&world, unending.clone());
+        announce(&world, CODE).await;
+        world.sweep().await;
+        world.notify().await;
+        let told = feishu::system().notes(&world).len();
+        assert_eq!(told, 1, "of the denial");
+        world.restore_entities();
+        let retry = async || {
+            let retried = world
+                .app
+                .retry(CODE, &by, "the list is corrected", deadline());
+            retried.await.unwrap();
+            state(&world, CODE).await
+        };
+        match rejected {
+            true => feishu::put_instance(&world, json!({"status": "REJECTED"})),
+            false => feishu::fail(&world, Some(1_395_001)),
+        }
+        assert_eq!(retry().await.status(), Status::Pending);
+        for _ in 0..23 {
+            world.advance(3_600);
+            world.sweep().await;
+        }
+        let waits = state(&world, CODE).await;
+        assert_eq!(
+            (waits.status(), waits.expires_at()),
+            (Status::Pending, None)
+        );
+        assert_eq!(feishu::system().notes(&world).len(), told);
+        world.advance(3_700);
+        world.sweep().await;
+        let failed = state(&world, CODE).await;
+        assert_eq!(failed.status(), Status::Failed);
+        for result in failed.results() {
+            let shown = format!("{:?}", result.kind);
+            assert!(shown.contains("ApprovalUnread"), "{shown}");
+        }
+        assert_eq!(world.has(BLUEPRINT), NOTHING);
+        feishu::fail(&world, None);
+        world.advance(3_600);
+        world.sweep().await;
+        assert_eq!(feishu::system().notes(&world).len(), told + 1);
+        feishu::put_instance(&world, unending);
+        assert_eq!(retry().await.status(), Status::Completed);
+        assert_eq!(world.has(BLUEPRINT), SHARED);
         world.verify().await.unwrap();
     }
 }

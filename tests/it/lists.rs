@@ -55,6 +55,27 @@ async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
     );
 }
 
+/// The search by id cannot know the id of a request whose record 0 is damaged, so it must not say
+/// that the request does not exist.
+#[tokio::test]
+async fn an_id_that_a_damaged_request_may_have_is_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    let requests = folder.path().join("journal/requests");
+    let stream = std::fs::read_dir(requests).unwrap().next().unwrap();
+    let record = stream.unwrap().path().join("000000.json");
+    std::fs::write(record, "{}").unwrap();
+    for command in ["requests", "explain"] {
+        let (code, _, error) = run(folder.path(), &[command, "CHG1", "--journal", &place]);
+        assert!(
+            code == Some(1) && error.contains("one of them may have the id \"CHG1\""),
+            "{command}: {error}"
+        );
+    }
+}
+
 /// A share with two accounts is cancelled by two later requests, one account each. `explain` names
 /// each cancel. After the second one it shows no expiry.
 #[tokio::test]

@@ -12,7 +12,7 @@ use sharehook::journal::StreamId;
 use sharehook_sandbox::SandboxOptions;
 
 use crate::support::files::paths_below;
-use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, Place, World, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const DAY: i64 = 24 * 3_600;
@@ -40,6 +40,15 @@ fn cancel() -> Value {
 async fn seal(world: &World) {
     let signer = signer(world.app.config()).unwrap().unwrap();
     world.journal.seal(&signer, world.now()).await.unwrap();
+}
+
+/// Seals the journal, and retires the requests that are finished for a day.
+pub(crate) async fn retire_all(world: &World) -> u64 {
+    seal(world).await;
+    let key = signer(world.app.config()).unwrap().unwrap();
+    let (age, rules) = ("1d".parse().unwrap(), Default::default());
+    let retired = retire(&world.journal, &age, key.verifier(), world.now(), &rules);
+    retired.await.unwrap().retired
 }
 
 /// Checks that CHG1 is not carried out by a repeated delivery of `share`, by a sweep or by a
@@ -84,11 +93,7 @@ async fn a_retired_request_without_its_file_retired_is_not_carried_out_again() {
     world.advance(DAY);
     world.sweep().await;
     world.advance(DAY);
-    seal(&world).await;
-    let key = signer(world.app.config()).unwrap().unwrap();
-    let (age, rules) = ("1d".parse().unwrap(), Default::default());
-    let retired = retire(&world.journal, &age, key.verifier(), world.now(), &rules);
-    assert_eq!(retired.await.unwrap().retired, 2);
+    assert_eq!(retire_all(&world).await, 2);
     let kept = fs::read(records.join("retired")).unwrap();
     fs::remove_file(records.join("retired")).unwrap();
     check_stopped(&world, &folder.path().join("journal"), &share).await;
@@ -131,4 +136,44 @@ async fn a_share_that_waited_for_days_is_carried_out() {
     world.advance(3 * DAY);
     assert_eq!(world.sweep().await.finished, ["invoke/CHG1"]);
     assert_eq!(world.has(BLUEPRINT), ONE);
+}
+
+/// A share may be recorded long after a later cancel is finished and retired, so that cancel's
+/// entries below `index/cancels` are written again.
+#[tokio::test]
+async fn the_entries_of_a_retired_cancel_are_written_again() {
+    let (world, folder, _) = world().await;
+    let chain = json!({"image": CHAIN_IMAGE, "accounts": ONE, "lighthouse": true});
+    let mut end = request("CHG3", chain.clone());
+    end["action"] = "cancel".into();
+    let denied = json!({"action": "cancel", "requester": "mallory@example.com"});
+    let denied = request("CHG4", denied);
+    for ticket in [request("CHG1", chain), cancel(), end, denied] {
+        world.deliver(&ticket).await;
+    }
+    let cancels = folder.path().join("journal/index/cancels");
+    let entries = paths_below(&cancels);
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    world.advance(2 * DAY);
+    world.sweep().await;
+    assert_eq!(retire_all(&world).await, 4);
+    fs::remove_dir_all(&cancels).unwrap();
+    world.advance(DAY);
+    world.sweep().await;
+    assert_eq!(paths_below(&cancels), entries);
+    // Record 0 is damaged, but the log's segment has it.
+    let (lost, _) = entries.split_first().unwrap();
+    fs::remove_file(lost).unwrap();
+    let name = lost.file_name().unwrap().to_str().unwrap();
+    let stream = name.split('-').nth(1).unwrap();
+    let first = folder
+        .path()
+        .join(format!("journal/requests/{stream}/000000.json"));
+    let kept = fs::read(&first).unwrap();
+    fs::write(&first, "damaged").unwrap();
+    assert_eq!(world.app.reindex().await.unwrap().mended, 1);
+    assert_eq!(paths_below(&cancels), entries);
+    fs::write(&first, kept).unwrap();
+    assert_eq!(world.app.reindex().await.unwrap().mended, 0);
+    assert_eq!(world.verify().await, Ok(()));
 }

@@ -720,8 +720,8 @@ async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {
     assert_eq!(world.has(BLUEPRINT), ACCOUNTS[..1]);
 }
 
-/// Three requests share one image with the same account. Only the latest expiry revokes the share,
-/// so only the request with that expiry is notified of it.
+/// Three requests share one image with the same account. Only the latest expiry revokes the share.
+/// The request that gave it first is notified at its own end that the account keeps the image.
 #[tokio::test]
 async fn a_renewal_is_told_of_its_own_end() {
     let mut world = world(Place::Brittle, "").await;
@@ -739,7 +739,8 @@ async fn a_renewal_is_told_of_its_own_end() {
     // Sweeps run every six hours, so that each expiry and each notice has a sweep of its own.
     let (mut since, start) = (told, START.parse::<Timestamp>().unwrap());
     for (until, news, left) in [
-        (16, &[][..], true),
+        (9, &[][..], true),
+        (16, &["revoked invoke/FIRST"][..], true),
         (19, &["expiring invoke/RENEWAL"][..], true),
         (21, &["revoked invoke/RENEWAL"], false),
     ] {
@@ -755,7 +756,43 @@ async fn a_renewal_is_told_of_its_own_end() {
         assert_eq!(!world.has(BLUEPRINT).is_empty(), left, "{until}");
         since = told;
     }
+    let told = lines(&world);
+    let end = told.iter().find(|(kind, _)| kind == "revoked invoke/FIRST");
+    let (_, handed_over) = end.unwrap();
+    let text = format!(
+        "has ended. Another request shares it with {}, too",
+        ACCOUNTS[0]
+    );
+    assert!(handed_over.contains(&text), "{handed_over}");
+    assert!(!handed_over.contains("was revoked"), "{handed_over}");
     world.verify().await.unwrap();
+}
+
+/// Of two accounts, another request shares the image with one for longer.
+#[tokio::test]
+async fn a_share_that_leaves_a_part_to_another_one_is_told_of_both() {
+    let world = world(Place::Brittle, "").await;
+    for (id, accounts, end) in [("FIRST", 2, "1h"), ("RENEWAL", 1, "9h")] {
+        let share = json!({"accounts": &ACCOUNTS[..accounts], "expires_in": end});
+        world.deliver(&request(id, share)).await;
+    }
+    world.notify().await;
+    world.advance(3_600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), ACCOUNTS[..1]);
+    let told = lines(&world);
+    let of_end = told
+        .iter()
+        .filter(|(kind, _)| kind == "revoked invoke/FIRST");
+    let [(_, text)] = of_end.collect::<Vec<_>>()[..] else {
+        panic!("{told:?}");
+    };
+    for part in [
+        format!("with {} has ended and was revoked.", ACCOUNTS[1]),
+        format!("Another request shares it with {}, too", ACCOUNTS[0]),
+    ] {
+        assert!(text.contains(&part), "{part}: {text}");
+    }
 }
 
 /// A cancel removes the overdue share before its revocation succeeds.

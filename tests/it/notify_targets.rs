@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
-use sharehook::app::Deadline;
+use sharehook::app::{Deadline, NotificationEntry};
 
 use crate::notify::SECRET;
 use crate::support::{STRANGER, World, request};
@@ -203,15 +203,13 @@ async fn a_template_cannot_replace_the_signature() {
     assert_eq!(head.matches("webhook-signature: v1,").count(), 1, "{head}");
 }
 
-/// On hosts that may freeze the process, `notify_before_answer` runs before each answer. A target
-/// that never answers delays it by at most two seconds, or by the remaining time. The target
-/// receives the notification later, under the same id.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
+/// A target that receives notifications, but answers none while the flag is set. Returns its port,
+/// the flag, which is set, and the ids of the notifications.
+fn silent_desk() -> (u16, Arc<AtomicBool>, Arc<Mutex<Vec<String>>>) {
     let silent = Arc::new(AtomicBool::new(true));
     let ids = Arc::new(Mutex::new(Vec::new()));
     let (hangs, kept) = (Arc::clone(&silent), Arc::clone(&ids));
-    let desk = listen(move |mut stream| {
+    let port = listen(move |mut stream| {
         let hang = hangs.load(Ordering::SeqCst);
         let head = if hang {
             head(&mut stream)
@@ -228,6 +226,15 @@ async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
             drop(stream.read_to_end(&mut Vec::new()));
         }
     });
+    (port, silent, ids)
+}
+
+/// On hosts that may freeze the process, `notify_before_answer` runs before each answer. A target
+/// that never answers delays it by at most two seconds, or by the remaining time. The target
+/// receives the notification later, under the same id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
+    let (desk, silent, ids) = silent_desk();
     let world = world(&format!("http://127.0.0.1:{desk}"), "").await;
     let took = async |left: Duration| {
         let begun = Instant::now();
@@ -262,4 +269,37 @@ async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
         entry.state == sharehook::app::NotificationStatus::Sent
     };
     assert_eq!(listed.iter().filter(sent).count(), 2, "{listed:?}");
+}
+
+/// The silent target is the first by name and in the configuration. The other target's result must
+/// be on record before the function's two seconds are over, so that no sweep sends it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_target_delays_no_other_target() {
+    let (first, silent, waiting) = silent_desk();
+    let (second, answers, got) = silent_desk();
+    answers.store(false, Ordering::SeqCst);
+    let more = format!(
+        "[[notify]]\nname = \"second\"\npreset = \"webhook\"\nurl = \"http://127.0.0.1:{second}\"\n\
+         secret = \"file:notify.secret\"\n"
+    );
+    let world = world(&format!("http://127.0.0.1:{first}"), &more).await;
+    let listed = async || {
+        let listed = world.app.reader().notifications(None).await.unwrap();
+        let shown = |entry: NotificationEntry| format!("{} {:?}", entry.notify, entry.state);
+        let mut listed: Vec<_> = listed.entries.into_iter().map(shown).collect();
+        listed.sort();
+        listed
+    };
+    denied(&world).await;
+    let long = Deadline::after(Duration::from_secs(60));
+    world.app.notify_before_answer(long).await;
+    assert_eq!(waiting.lock().unwrap().len(), 1);
+    assert_eq!(listed().await, ["desk Owed", "second Sent"]);
+    silent.store(false, Ordering::SeqCst);
+    world.advance(600);
+    assert!(world.sweep().await.failures.is_empty());
+    assert_eq!(listed().await, ["desk Sent", "second Sent"]);
+    assert_eq!(waiting.lock().unwrap().len(), 2);
+    assert_eq!(got.lock().unwrap().len(), 1);
+    world.verify().await.unwrap();
 }

@@ -369,6 +369,63 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
     }
 }
 
+/// The other account has an image of the same name that is shared with the same accounts, so the
+/// calls of the cancel succeed there. The share on record stays, and its end is not forgotten.
+#[tokio::test]
+async fn a_cancel_that_another_account_carries_out_ends_no_grant() {
+    for ((name, change), ends) in shares()
+        .into_iter()
+        .flat_map(|s| [(s.clone(), false), (s, true)])
+    {
+        let mut world = world(Site::Cn).await;
+        share(&world, change.clone()).await;
+        let (images, before) = (world.cloud.state(), grants(&world).await.len());
+        world.cloud.edit_of(OTHER, |others| *others = images);
+        with_wrong_key(&mut world);
+        let (shared, calls) = (world.shares(), changing_calls(&world));
+        let mut cancel = change;
+        cancel["action"] = json!("cancel");
+        cancel["expires_in"] = Value::Null;
+        let cancel = request("CHG2", cancel);
+        let (_, answer) = world.deliver(&cancel).await;
+        assert_eq!(answer.status, Status::Pending, "{name}: {answer:?}");
+        assert!(changing_calls(&world) > calls, "{name}: no call was sent");
+        let message = answer.message.unwrap();
+        for part in ["waits for the operator", OTHER, SANDBOX_OWNER] {
+            assert!(message.contains(part), "{name}: {part} in {message}");
+        }
+        assert_eq!(
+            grants(&world).await,
+            vec![Standing::Active; before],
+            "{name}"
+        );
+        if ends {
+            world.advance(25 * HOUR);
+            let report = world.sweep().await;
+            assert!(!report.overdue.is_empty(), "{name}: {report}");
+            assert_eq!(
+                grants(&world).await,
+                vec![Standing::Overdue; before],
+                "{name}"
+            );
+            let (_, answer) = world.deliver(&cancel).await;
+            assert_eq!(answer.status, Status::Failed, "{name}: {answer:?}");
+        }
+        assert_eq!(world.shares(), shared, "{name}");
+        with_right_key(&mut world);
+        let report = at_once(&world).await;
+        let done = match ends {
+            true => &report.revoked,
+            false => &report.finished,
+        };
+        let id = if ends { "CHG1" } else { "CHG2" };
+        assert_eq!(*done, [format!("invoke/{id}")], "{name}: {report}");
+        assert!(world.shares().is_empty(), "{name}: {:?}", world.shares());
+        assert!(grants(&world).await.is_empty(), "{name}");
+        world.verify().await.unwrap();
+    }
+}
+
 /// CHG2 first ran with the key of another account, so its record does not name the owner. Then CHG3
 /// ended the grant that names the owner. CHG2 must not count as done when it runs with the wrong
 /// key again.

@@ -106,7 +106,7 @@ async fn looking_costs_the_same_with_any_history() {
     assert_eq!(all[0][SWEEP], (2, 0));
 }
 
-async fn with_a_log() -> (World, tempfile::TempDir) {
+pub(crate) async fn with_a_log() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("file:{}", folder.path().join("journal").display());
     let world = World::with(Place::At(&place), |_: &mut SandboxOptions| ()).await;

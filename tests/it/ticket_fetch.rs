@@ -7,8 +7,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sharehook::app::{Answer, CaseInput, Check, Delivery, Ending, Headers, Prepared, Reply, Via};
 use sharehook::config::{AwsSecrets, Config, Fetch, Vars};
-use sharehook::domain::{Status, Timestamp};
+use sharehook::domain::{Identity, Status, Timestamp};
 use sharehook::inbound::{SchemeSpec, seal};
+use sharehook::journal::StreamId;
 
 use crate::support::approvals::{SHARED, records};
 use crate::support::process::Process;
@@ -255,6 +256,43 @@ async fn a_ticket_that_is_read_after_a_later_cancel_is_called_off() {
     let types = records(&world).await;
     assert!(types.contains(&"called_off".to_owned()), "{types:?}");
     world.verify().await.unwrap();
+}
+
+/// docs/senders/http.md says what follows from this.
+#[tokio::test]
+async fn a_ticket_is_dated_by_the_event_whose_fetch_finds_it_approved() {
+    let api = Tickets::start().await;
+    let mut world = world(&api).await;
+    let approved_at = async |world: &World| {
+        let id = Identity::new(&"zendesk-ticket".parse().unwrap(), "35436/share");
+        let history = world
+            .journal
+            .read(StreamId::of(&id))
+            .await
+            .unwrap()
+            .unwrap();
+        history.stream_state.state().unwrap().approved_at()
+    };
+    // The event comes before the approval, but its ticket is read after it.
+    api.answer(503, "{}");
+    receive(&world, &event()).await;
+    let before = world.now();
+    world.sweep().await;
+    api.put(|_| ());
+    world.advance(300);
+    world.sweep().await;
+    receive(&world, &event_with(&json!({"note": "the approval"}))).await;
+    world.sweep().await;
+    assert_eq!(approved_at(&world).await, before);
+    // The event of the approval gets lost, and another one comes much later.
+    world.reset().await;
+    world.advance(400 * 86_400);
+    receive(&world, &event_with(&json!({"note": "a comment"}))).await;
+    let after = world.now();
+    world.advance(300);
+    world.sweep().await;
+    assert_eq!(approved_at(&world).await, after);
+    assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
 /// The first GET fails. Before the second one, the ticket is edited.

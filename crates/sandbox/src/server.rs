@@ -115,6 +115,12 @@ impl Running {
         change(&mut lock(&self.state).world);
     }
 
+    /// Like [`Running::edit`], for the images of another root account, which at first has none.
+    pub fn edit_of(&self, owner: &str, change: impl FnOnce(&mut World)) {
+        let mut state = lock(&self.state);
+        change(state.other_worlds.entry(owner.to_owned()).or_default());
+    }
+
     /// Returns the calls among the latest 10 000 that were not made to the token service, oldest
     /// first.
     pub fn calls(&self) -> Vec<Call> {

@@ -36,7 +36,7 @@ pub(super) struct State {
     keys: Vec<SandboxKey>,
     /// The worlds of root accounts other than [`SANDBOX_OWNER`], which owns `world`. The world of
     /// an account is created empty at the account's first call.
-    other_worlds: BTreeMap<String, World>,
+    pub(super) other_worlds: BTreeMap<String, World>,
     behaviour: Behaviour,
     limiter: Limiter,
     ids: RequestIds,

@@ -76,7 +76,6 @@ impl App {
             let after = after.await?;
             confirm_differences(found, &self.places(&after, also), &mut report);
         }
-        self.compared(report.differences.len());
         let kinds = report.differences.iter().map(|drifted| drifted.difference);
         report.remedies = kinds.map(|kind| (kind, kind.remedy())).collect();
         Ok(report)
@@ -86,6 +85,10 @@ impl App {
     /// their new states. `seals` is the newest seal before the first read. Without a seal, every
     /// request counts as changed, so this reads only the new requests and those that may concern a
     /// place in `differing`. Adds flaws to the report.
+    ///
+    /// # Errors
+    /// The journal could not be read, or the end of the log has a flaw that the first read did not
+    /// find: it may hide a change.
     async fn read_changed(
         &self,
         mut states: Vec<State>,
@@ -93,7 +96,11 @@ impl App {
         seals: u64,
         report: &mut DriftReport,
     ) -> Result<Vec<State>, JournalError> {
-        let mut changed = self.journal.changed_since(seals, self.now()).await?;
+        let (mut changed, flaws) = self.journal.changed_since(seals, self.now()).await?;
+        let new = |flaw: &JournalError| !report.flaws.contains(&flaw.to_string());
+        if let Some(flaw) = flaws.into_iter().find(new) {
+            return Err(flaw);
+        }
         for state in states
             .iter()
             .filter(|state| !self.concerns(state, differing))
@@ -110,7 +117,8 @@ impl App {
     }
 
     /// Runs the scheduled comparison: records the differences and queues a notification. The same
-    /// differences are recorded at most once a day. If they cannot be recorded, logs the error.
+    /// differences are recorded at most once a day. Leaves a mark from which other processes know
+    /// when it ended. If anything cannot be recorded, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         self.journal.writable()?;
         let report = self.drift(&[], deadline).await?;
@@ -123,6 +131,12 @@ impl App {
                     tracing::error!(%error, "cannot record the differences that a comparison found")
                 }
             }
+        }
+        let (at, differences) = (self.now(), report.differences.len() as u64);
+        self.compared(at, differences);
+        let noted = self.journal.note_comparison(at, differences);
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "cannot record that a comparison ended, so the metrics of other processes do not show it");
         }
         Ok(report)
     }

@@ -124,7 +124,8 @@ impl Ownership {
     }
 
     /// Replaces the results that prove nothing: results that say the image is missing and, if
-    /// another account's key was used, `NotShared`.
+    /// another account's key was used, `NotShared` and `Cancelled`: that account may have an image
+    /// of the same name, with shares of its own. Keeps the successes of earlier turns (`known`).
     ///
     /// Such results become `OwnerUnproven` unless the ownership is proven. There is one exception:
     /// if a result shows that the image is out of Lighthouse, no account can have it there. Results
@@ -133,6 +134,7 @@ impl Ownership {
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,
+        known: &[ItemResult],
         image: &ImageRef,
         entry: Option<&str>,
     ) -> Vec<ItemResult> {
@@ -140,8 +142,17 @@ impl Ownership {
             true => Some(ResultKind::NotShared),
             false => self.open_result(image, entry),
         };
+        let before = |result: &ItemResult| {
+            let mut known = known.iter().filter(|known| known.succeeded());
+            known.any(|known| known.item == result.item)
+        };
         let proves_nothing = |result: &ItemResult| {
-            image_missing(result) || self.differs() && result.kind == ResultKind::NotShared
+            let elsewhere = match result.kind {
+                ResultKind::NotShared => true,
+                ResultKind::Cancelled => !before(result),
+                _ => false,
+            };
+            image_missing(result) || self.differs() && elsewhere
         };
         let each = |result: ItemResult| match &kind {
             Some(kind) if proves_nothing(&result) => ItemResult {
@@ -209,11 +220,19 @@ mod tests {
                 for kind in &kinds {
                     let item = Item::Account(account("700000164995"));
                     let result = ItemResult::new(item, kind.clone(), None);
-                    let elsewhere = ownership.differs() && *kind == ResultKind::NotShared;
+                    let elsewhere = [ResultKind::NotShared, ResultKind::Cancelled];
+                    let elsewhere = ownership.differs() && elsewhere.contains(kind);
                     let missing = image_missing(&result) || elsewhere;
-                    let judged = ownership.judge(vec![result.clone()], &image, Some("golden"));
+                    let judge = |known: &[ItemResult]| {
+                        ownership.judge(vec![result.clone()], known, &image, Some("golden"))
+                    };
+                    let judged = judge(&[]);
                     let changed = missing && !ownership.proven();
                     assert_eq!(judged[0] != result, changed, "{given:?} {asked:?} {kind:?}");
+                    if *kind == ResultKind::Cancelled {
+                        let known = judge(std::slice::from_ref(&result));
+                        assert_eq!(known, std::slice::from_ref(&result));
+                    }
                     let ResultKind::Failed { message, .. } = &judged[0].kind else {
                         continue;
                     };
@@ -245,10 +264,10 @@ mod tests {
         };
         for (kind, gone) in [(ResultKind::Cancelled, true), (ResultKind::Pending, false)] {
             let results = vec![of_account.clone(), lighthouse(kind)];
-            let judged = Ownership::NotRecorded.judge(results.clone(), &image, None);
+            let judged = Ownership::NotRecorded.judge(results.clone(), &[], &image, None);
             assert_eq!(judged[0].kind == ResultKind::NotShared, gone);
             let (given, asked) = (account("100000000001"), account("200000000002"));
-            let judged = Ownership::Differs { given, asked }.judge(results, &image, None);
+            let judged = Ownership::Differs { given, asked }.judge(results, &[], &image, None);
             assert!(matches!(judged[0].kind, ResultKind::Failed { .. }));
         }
     }

@@ -143,7 +143,8 @@ impl App {
         let now = context.cloud.known_owner();
         let asked = writer.owner().filter(|asked| now.as_ref() == Some(asked));
         let image = state.request().target.image();
-        Ownership::of(state.owner(), asked).judge(results, &image, context.account)
+        let ownership = Ownership::of(state.owner(), asked);
+        ownership.judge(results, state.revoked(), &image, context.account)
     }
 
     /// Returns the blueprint that the records name. If they name none, and the accounts of a chain

@@ -8,25 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use parking_lot::Mutex;
-use tokio::sync::Semaphore;
-use tracing::Instrument as _;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::app::application::fresh_worker;
 use crate::app::context::left;
 use crate::app::{App, Deadline, IncomingRequest};
-use crate::domain::{Notice, NotifyName, Timestamp};
+use crate::domain::Timestamp;
 use crate::inbound::{Callback, VerifiedDelivery};
-use crate::journal::{
-    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
-    StreamState, WakeUp,
-};
-use crate::notify::next_attempt;
-use crate::telemetry::{Metric, NotificationResult, Step, step, within};
+use crate::journal::{Incident, JournalError, Owed, State, StreamId, StreamState, WakeUp};
+use crate::telemetry::within;
 
-use super::failure::Failure;
+use super::attempt_in_turn::Round;
+use super::failure::{Failure, Failures};
 use super::outbox::Queued;
-use super::send_notification::{Attempt, Delivered};
 use super::task_token::{NoToken, is_pending};
 
 /// Number of streams whose notifications a server delivers at once.
@@ -39,26 +33,6 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
 /// Maximum time that a function or a command spends on notifications before its answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
-/// After this many failures of a target, a sweep leaves the target's remaining notifications to the
-/// next sweep.
-const MAX_FAILURES: u32 = 2;
-
-/// The number of failures of each target, during one sweep or during the delivery of one stream.
-#[derive(Debug, Default)]
-pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
-
-impl Failures {
-    fn gave_up_on(&self, notify: &NotifyName) -> bool {
-        self.0
-            .lock()
-            .get(notify)
-            .is_some_and(|n| *n >= MAX_FAILURES)
-    }
-
-    fn count(&self, notify: &NotifyName) {
-        *self.0.lock().entry(notify.clone()).or_default() += 1;
-    }
-}
 
 impl App {
     /// Returns the callback of a delivery (its `response_url` or task token) if a target may use
@@ -250,51 +224,39 @@ impl App {
         // notifications until then.
         let history = self.journal.read(stream).await?;
         let history = history.ok_or(JournalError::Gone { stream })?;
-        let mut state = history.stream_state.clone();
+        let state = history.stream_state.clone();
         let kept = self.outbox.kept(stream);
         let due = self.with_tasks(&state, kept.as_deref(), wanted(&state));
         if !due.is_empty() {
             self.prove_create_only().await?;
         }
-        let worker = fresh_worker()?;
         // Whether a task still waits for its end and needs the kept token, now or at the next attempt.
         let later = state.owed(&self.prepared.notice_rules, self.now());
         let scheduled = |owed: &Owed| owed.attempt > 1 && owed.at > self.now();
         let mut waits = later
             .iter()
             .any(|owed| scheduled(owed) && self.ends_task(owed));
+        let mut by_target: BTreeMap<_, Vec<Owed>> = BTreeMap::new();
         for owed in due {
-            let ends_task = self.ends_task(&owed);
-            if failures.gave_up_on(&owed.notice.notify) || left(deadline).is_zero() {
-                waits |= ends_task;
-                continue;
-            }
-            let reported = self.reported(&history, &owed).await?;
-            let attempt = Attempt {
-                owed: &owed,
-                callback: kept.as_deref().map(|kept| &kept.callback),
-                first,
-                deadline,
-            };
-            let notify = step(Step::Notify);
-            notify.record("notify", owed.notice.notify.as_str());
-            let sending = self.send(&reported, attempt).instrument(notify.clone());
-            let end = sending.await;
-            if let Err(failure) = &end {
-                notify.record("error", failure.why.as_str());
-                waits |= ends_task && !failure.refused && !failure.is_final;
-                // If the template cannot handle a ticket, that does not mean that the target fails.
-                if !failure.is_unwritten {
-                    failures.count(&owed.notice.notify);
-                }
-            }
-            let event = self.end_of(&state, owed.notice, owed.attempt, end);
-            let at = self.now();
-            state = self
-                .journal
-                .record_notification(state, at, &worker, event)
-                .await?;
+            let notify = owed.notice.notify.clone();
+            by_target.entry(notify).or_default().push(owed);
         }
+        let round = Round {
+            history: &history,
+            callback: kept.as_deref().map(|kept| &kept.callback),
+            failures,
+            first,
+            deadline,
+            worker: fresh_worker()?,
+            state: Mutex::new(state),
+        };
+        let each = by_target.into_values();
+        let attempts = each.map(|owed| self.attempt_in_turn(&round, owed));
+        // Do not stop at an error: the other targets may already have their messages.
+        for task_waits in join_all(attempts).await {
+            waits |= task_waits?;
+        }
+        let state = round.state.into_inner();
         let now = self.now();
         let owed = state.owed(&self.prepared.notice_rules, now);
         if let Some(kept) = kept.filter(|_| !waits && !is_pending(&state)) {
@@ -302,54 +264,5 @@ impl App {
             self.outbox.used(stream, &kept, needed);
         }
         Ok(Some(state))
-    }
-
-    fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {
-        let labels = [notify.as_str(), result.as_str()];
-        self.metrics.count(Metric::Notifications, &labels);
-    }
-
-    /// Counts and logs the result of an attempt. Returns the event that records it.
-    fn end_of(
-        &self,
-        state: &StreamState,
-        notice: Notice,
-        attempt: u32,
-        end: Result<Delivered, Failure>,
-    ) -> Event {
-        let (notify, on, about) = (&notice.notify, notice.on, state.name());
-        match end {
-            Ok(delivered) => {
-                self.count_notification(notify, NotificationResult::Sent);
-                tracing::info!(%notify, %on, about, "notified");
-                Event::Notified(Notified {
-                    notice,
-                    attempt,
-                    silent: delivered == Delivered::Nothing,
-                })
-            }
-            Err(Failure {
-                why,
-                is_final,
-                retry_after,
-                ..
-            }) => {
-                let next = next_attempt(attempt, self.now(), retry_after);
-                let not_before = next.filter(|_| !is_final);
-                if not_before.is_some() {
-                    self.count_notification(notify, NotificationResult::Failed);
-                    tracing::warn!(%notify, %on, about, why, attempt, "not notified yet");
-                } else {
-                    self.count_notification(notify, NotificationResult::GivenUp);
-                    tracing::error!(%notify, %on, about, why, attempt, "gave up a notification; `sharehook notify --retry` tries it again");
-                }
-                Event::NotificationFailed(FailedNotification {
-                    notice,
-                    attempt,
-                    why,
-                    not_before,
-                })
-            }
-        }
     }
 }

@@ -1,5 +1,32 @@
 //! A failed attempt to send a notification: its reason, and whether and when another attempt is
-//! worth while.
+//! worth while. Also counts the failures of each target.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use crate::domain::NotifyName;
+
+/// After this many failures of a target, a sweep leaves the target's remaining notifications to the
+/// next sweep.
+const MAX_FAILURES: u32 = 2;
+
+/// The number of failures of each target, during one sweep or during the delivery of one stream.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
+
+impl Failures {
+    pub(super) fn gave_up_on(&self, notify: &NotifyName) -> bool {
+        self.0
+            .lock()
+            .get(notify)
+            .is_some_and(|n| *n >= MAX_FAILURES)
+    }
+
+    pub(super) fn count(&self, notify: &NotifyName) {
+        *self.0.lock().entry(notify.clone()).or_default() += 1;
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Failure {

@@ -1,6 +1,7 @@
 //! Notifies tickets of outcomes: finds the notifications that the journal owes, sends their
 //! messages, and records the result of each attempt.
 
+mod attempt_in_turn;
 mod deliver_notifications;
 mod failure;
 mod outbox;
@@ -10,6 +11,6 @@ mod send_notification;
 mod target;
 mod task_token;
 
-pub(super) use deliver_notifications::Failures;
+pub(super) use failure::Failures;
 pub(super) use outbox::Outbox;
 pub(super) use target::{Target, probe};

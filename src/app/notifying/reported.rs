@@ -49,12 +49,12 @@ impl App {
 
 impl Reported {
     /// Whether the notification would report that nothing ends: an expiry after which every item
-    /// stays shared, or a revocation that took nothing away. Such a revocation is still reported if
-    /// the target was notified that the share is overdue.
+    /// stays shared, or a revocation that found nothing left to revoke. Such a revocation is still
+    /// reported if the target was notified that the share is overdue.
     pub(super) fn ends_nothing(&self) -> bool {
         if self.on == NoticeKind::Revoked {
             let share = self.state.state();
-            return !self.alarmed && share.is_some_and(|share| share.taken_away().is_empty());
+            return !self.alarmed && share.is_some_and(|share| share.revoked().is_empty());
         }
         let ends = |share: &State| {
             share

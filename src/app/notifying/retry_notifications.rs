@@ -2,12 +2,12 @@
 //! that it did not get, of one request or of all. Returns those that were tried, with their results.
 
 use crate::app::context::left;
-use crate::app::reader::{Listed, NotificationEntry, RequestFilter, find_requests};
+use crate::app::reader::{Listed, NotificationEntry, RequestFilter, find_requests, newest};
 use crate::app::{App, Deadline};
-use crate::domain::NotifyName;
-use crate::journal::{JournalError, Owed, StreamState};
+use crate::domain::{Notice, NotifyName};
+use crate::journal::{Incident, JournalError, Owed, StreamId, StreamState};
 
-use super::deliver_notifications::Failures;
+use super::failure::Failures;
 
 impl App {
     /// Delivers to this target the notifications that were given up, are owed now, or wait for a
@@ -27,7 +27,9 @@ impl App {
             let incident = self.journal.read(stream).await?;
             states.extend(incident.map(|history| history.stream_state));
         }
-        let ends = self.retry_each(states, notify, deadline).await?;
+        let owing = states.into_iter();
+        let owing = owing.filter_map(|state| self.owing(&state, notify));
+        let ends = self.retry_each(owing.collect(), notify, deadline).await?;
         Ok(Listed::of(ends, flaws))
     }
 
@@ -39,22 +41,21 @@ impl App {
         deadline: Deadline,
     ) -> Result<Listed<NotificationEntry>, JournalError> {
         let reader = self.reader();
-        let requests = reader
-            .newest_states(&RequestFilter::default(), None)
-            .await?;
-        let incidents = reader
-            .incidents(None, |incident| Some(incident.clone()))
-            .await?;
+        let read = |state| self.owing(&StreamState::Request(Box::new(state)), notify);
+        let all = RequestFilter::default();
+        let requests = newest(reader.newest_first().await?, &all, None, read).await?;
+        let read = |incident: &Incident| {
+            let incident = StreamState::Incident(Box::new(incident.clone()));
+            self.owing(&incident, notify)
+        };
+        let incidents = reader.incidents(None, read).await?;
         let mut flaws = requests.flaws;
         flaws.extend(incidents.flaws);
         flaws.sort();
         flaws.dedup();
-        let incidents = incidents.entries.into_iter().map(Box::new);
-        let requests = requests.entries.into_iter().rev().map(Box::new);
-        let states = incidents
-            .map(StreamState::Incident)
-            .chain(requests.map(StreamState::Request));
-        let ends = self.retry_each(states.collect(), notify, deadline).await?;
+        let requests = requests.entries.into_iter().rev();
+        let owing = incidents.entries.into_iter().chain(requests);
+        let ends = self.retry_each(owing.collect(), notify, deadline).await?;
         if left(deadline).is_zero() {
             flaws.push("the time was up; repeat the command for the rest".to_owned());
         }
@@ -63,28 +64,38 @@ impl App {
 
     async fn retry_each(
         &self,
-        states: Vec<StreamState>,
+        owing: Vec<(StreamId, Vec<Notice>)>,
         notify: &NotifyName,
         deadline: Deadline,
     ) -> Result<Vec<NotificationEntry>, JournalError> {
         let mut ends = Vec::new();
-        for state in states {
+        for (stream, noticed) in owing {
             if left(deadline).is_zero() {
                 break;
             }
             let again = |state: &StreamState| self.not_received(state, notify);
-            let noticed: Vec<_> = again(&state).into_iter().map(|owed| owed.notice).collect();
-            if noticed.is_empty() {
-                continue;
-            }
             let failures = Failures::default();
-            let delivered = self.deliver(state.stream(), again, &failures, false, deadline);
-            let state = delivered.await?.unwrap_or(state);
+            let delivered = self.deliver(stream, again, &failures, false, deadline);
+            let state = match delivered.await? {
+                Some(state) => state,
+                // Another task of this process is delivering them.
+                None => match self.journal.read(stream).await? {
+                    Some(history) => history.stream_state,
+                    None => continue,
+                },
+            };
             let attempted = state.attempted_notifications().iter();
             let repeated = attempted.filter(|known| noticed.contains(&known.notice));
             ends.extend(repeated.map(|known| NotificationEntry::of(&state, known)));
         }
         Ok(ends)
+    }
+
+    /// Returns the stream and what the target has not received of it; `None` if that is nothing.
+    fn owing(&self, state: &StreamState, notify: &NotifyName) -> Option<(StreamId, Vec<Notice>)> {
+        let owed = self.not_received(state, notify).into_iter();
+        let notices: Vec<Notice> = owed.map(|owed| owed.notice).collect();
+        (!notices.is_empty()).then(|| (state.stream(), notices))
     }
 
     /// Returns what the target has not received of this stream, and could have.

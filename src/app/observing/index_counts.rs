@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::journal::{Phase, State, StreamId, StreamState, WakeUp};
+use crate::journal::{Comparison, Phase, State, StreamId, StreamState, WakeUp};
 
 /// How long a count uses what it has read of a request that is unfinished or overdue.
 const KEEP_FOR: Duration = Duration::from_secs(60);
@@ -89,6 +89,8 @@ pub(super) struct Counts {
     pub(super) unfinished: usize,
     /// The instant since which the oldest unfinished work has been due.
     pub(super) oldest: Option<Timestamp>,
+    /// The last scheduled comparison of the cloud with the journal, by any process.
+    pub(super) compared: Option<Comparison>,
 }
 
 impl Counts {

@@ -109,6 +109,15 @@ impl App {
                 None => self.metrics.forget(metric),
             }
         }
+        if let Some(compared) = counts.and_then(|of| of.compared) {
+            let (seconds, differences) = (compared.at.as_second(), compared.differences);
+            for (metric, number) in [
+                (Metric::DriftTimestamp, seconds as f64),
+                (Metric::DriftDifferences, differences as f64),
+            ] {
+                self.metrics.show(metric, &[], number);
+            }
+        }
     }
 
     /// Initializes the counters that have alarms to zero, for all configured sources and targets.
@@ -144,10 +153,9 @@ impl App {
         self.metrics.set(Metric::SweepTimestamp, &[], seconds);
     }
 
-    /// Records that a comparison of cloud and journal finished now, and how many differences it
-    /// found.
-    pub(in crate::app) fn compared(&self, differences: usize) {
-        let seconds = self.now().as_second() as f64;
+    /// Records when a scheduled comparison ended, and how many differences it found.
+    pub(in crate::app) fn compared(&self, at: Timestamp, differences: u64) {
+        let seconds = at.as_second() as f64;
         self.metrics.set(Metric::DriftTimestamp, &[], seconds);
         self.metrics
             .set(Metric::DriftDifferences, &[], differences as f64);
@@ -168,6 +176,7 @@ impl App {
         }
         let mut counts = Counts {
             grants: self.journal.count_grants().await?,
+            compared: self.journal.last_comparison(now).await?,
             ..Counts::default()
         };
         let (mut kept, mut unsure) = (Known::new(), BTreeSet::new());

@@ -6,11 +6,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::{Identity, NoticeRules, Timestamp};
+use crate::domain::{NoticeRules, Timestamp};
 use crate::inbound::withdrawal_of;
 use crate::journal::{
-    Grant, History, Incident, Journal, JournalError, MAX_PAUSE_OF_WORK, NewestFirst, State,
-    StreamId, StreamState,
+    History, Incident, Journal, JournalError, MAX_PAUSE_OF_WORK, NewestFirst, State, StreamId,
+    StreamState,
 };
 
 use super::entries::{
@@ -18,50 +18,9 @@ use super::entries::{
 };
 use super::explanation::Explanation;
 use super::filters::RequestFilter;
+use super::listed::Listed;
+use super::newest::{find_requests, newest};
 use super::no_retry::why_no_retry;
-
-/// The entries that were read, and the streams that could not be read.
-#[derive(Debug)]
-pub struct Listed<T> {
-    /// The entries. Requests are sorted by the time of approval, latest first. Grants are sorted by
-    /// the time when they began, oldest first.
-    pub entries: Vec<T>,
-    /// Which streams could not be read, and why.
-    pub flaws: Vec<String>,
-    /// How many of the entries that were read were excluded by the filter.
-    pub left_out: usize,
-    /// Whether reading stopped because the remaining entries are older than the filter's `since`.
-    pub older: bool,
-}
-
-impl<T> Listed<T> {
-    /// Builds a list from which no filter excluded entries.
-    pub(in crate::app) fn of(entries: Vec<T>, flaws: Vec<String>) -> Self {
-        Self {
-            entries,
-            flaws,
-            left_out: 0,
-            older: false,
-        }
-    }
-
-    /// Keeps the entries for which `takes` returns true, and counts the others as left out.
-    pub fn retain(&mut self, takes: impl Fn(&T) -> bool) {
-        let before = self.entries.len();
-        self.entries.retain(takes);
-        self.left_out += before.saturating_sub(self.entries.len());
-    }
-
-    /// Replaces the entries and keeps everything else.
-    pub fn with<U>(self, entries: Vec<U>) -> Listed<U> {
-        Listed {
-            entries,
-            flaws: self.flaws,
-            left_out: self.left_out,
-            older: self.older,
-        }
-    }
-}
 
 /// Reads a journal as of one instant.
 #[derive(Debug, Clone, Copy)]
@@ -97,9 +56,8 @@ impl<'a> JournalReader<'a> {
         filter: &RequestFilter,
         limit: Option<usize>,
     ) -> Result<Listed<RequestEntry>, JournalError> {
-        let listed = self.newest_states(filter, limit).await?;
-        let entries = listed.entries.iter().map(RequestEntry::of).collect();
-        Ok(listed.with(entries))
+        let read = |state: State| Some(RequestEntry::of(&state));
+        newest(self.newest_first().await?, filter, limit, read).await
     }
 
     /// Returns the requests that `name` names. `name` is a request's id, which several sources may
@@ -167,10 +125,11 @@ impl<'a> JournalReader<'a> {
             let (grants, flaws) = self.journal.active_grants().await?;
             (grants, flaws.iter().map(ToString::to_string).collect())
         } else {
-            let all = self.newest_states(&RequestFilter::default(), None).await?;
-            let mut grants: Vec<Grant> = all.entries.iter().filter_map(State::grant).collect();
-            grants.sort_by_key(|grant| (grant.since, grant.stream));
-            (grants, all.flaws)
+            let all = RequestFilter::default();
+            let read = |state: State| state.grant();
+            let mut all = newest(self.newest_first().await?, &all, None, read).await?;
+            all.entries.sort_by_key(|grant| (grant.since, grant.stream));
+            (all.entries, all.flaws)
         };
         let lines = grants
             .iter()
@@ -244,7 +203,7 @@ impl<'a> JournalReader<'a> {
         read: impl Fn(&Incident) -> Option<T>,
     ) -> Result<Listed<T>, JournalError> {
         let (mut entries, mut flaws) = (Vec::new(), Vec::new());
-        let mut all = self.journal.newest_first(self.now).await?;
+        let mut all = self.newest_first().await?;
         while let Some(batch) = all.next().await? {
             for stream in &batch.requests {
                 match stream.history().map(|found| found.map(|h| h.stream_state)) {
@@ -274,27 +233,23 @@ impl<'a> JournalReader<'a> {
         limit: Option<usize>,
     ) -> Result<Listed<NotificationEntry>, JournalError> {
         let all = RequestFilter::default();
-        let mut listed = self.newest_states(&all, limit).await?;
-        let incidents = self.incidents(limit, |incident| Some(incident.clone()));
-        let incidents = incidents.await?;
+        let read = |state| Some(self.notifications_of(StreamState::Request(Box::new(state))));
+        let mut listed = newest(self.newest_first().await?, &all, limit, read).await?;
+        let read = |incident: &Incident| {
+            let incident = StreamState::Incident(Box::new(incident.clone()));
+            Some(self.notifications_of(incident))
+        };
+        let incidents = self.incidents(limit, read).await?;
         listed.flaws.extend(incidents.flaws);
         listed.flaws.sort();
         listed.flaws.dedup();
-        let states = std::mem::take(&mut listed.entries);
-        let entries = self.notifications_of(states, incidents.entries);
+        let entries = std::mem::take(&mut listed.entries).into_iter();
+        let entries = entries.chain(incidents.entries).flatten().collect();
         Ok(listed.with(entries))
     }
 
-    pub(super) fn notifications_of(
-        &self,
-        states: Vec<State>,
-        incidents: Vec<Incident>,
-    ) -> Vec<NotificationEntry> {
-        let requests = states.into_iter().map(Box::new).map(StreamState::Request);
-        let incidents = incidents.into_iter().map(Box::new);
-        let all = requests.chain(incidents.map(StreamState::Incident));
-        all.flat_map(|state| NotificationEntry::all_of(&state, self.rules, self.now))
-            .collect()
+    pub(super) fn notifications_of(&self, state: StreamState) -> Vec<NotificationEntry> {
+        NotificationEntry::all_of(&state, self.rules, self.now)
     }
 
     /// Returns the states of the requests that match the filter, or of the newest `limit` of them.
@@ -304,8 +259,11 @@ impl<'a> JournalReader<'a> {
         filter: &RequestFilter,
         limit: Option<usize>,
     ) -> Result<Listed<State>, JournalError> {
-        let all = self.journal.newest_first(self.now).await?;
-        states_in(all, filter, limit).await
+        newest(self.newest_first().await?, filter, limit, Some).await
+    }
+
+    pub(in super::super) async fn newest_first(&self) -> Result<NewestFirst, JournalError> {
+        self.journal.newest_first(self.now).await
     }
 
     /// Returns the states of the requests among these streams.
@@ -314,86 +272,6 @@ impl<'a> JournalReader<'a> {
         streams: &BTreeSet<StreamId>,
     ) -> Result<Listed<State>, JournalError> {
         let all = self.journal.read_each(streams);
-        states_in(all, &RequestFilter::default(), None).await
+        newest(all, &RequestFilter::default(), None, Some).await
     }
-}
-
-async fn states_in(
-    mut all: NewestFirst,
-    filter: &RequestFilter,
-    limit: Option<usize>,
-) -> Result<Listed<State>, JournalError> {
-    let (mut states, mut flaws, mut read) = (Vec::new(), Vec::new(), 0);
-    let mut older = false;
-    while let Some(batch) = all.next().await? {
-        for request in &batch.requests {
-            match request.history() {
-                Ok(history) => {
-                    let state = history.and_then(History::into_state);
-                    read += usize::from(state.is_some());
-                    states.extend(state.filter(|state| filter.matches(state)));
-                }
-                Err(finding) => flaws.push(finding.to_string()),
-            }
-        }
-        flaws.extend(batch.flaws.iter().map(ToString::to_string));
-        let Some(rest_before) = batch.rest_before else {
-            continue;
-        };
-        if filter.since.is_some_and(|since| rest_before < since) {
-            older = true;
-            break;
-        }
-        let Some(limit) = limit else { continue };
-        let taken = states.len();
-        states.sort_by_key(newest_first);
-        states.truncate(limit);
-        read -= taken - states.len();
-        let last = states.last().map(State::approved_at);
-        if states.len() == limit && last.is_none_or(|last| last >= rest_before) {
-            break;
-        }
-    }
-    let left_out = read - states.len();
-    states.sort_by_key(newest_first);
-    states.truncate(limit.unwrap_or(usize::MAX));
-    Ok(Listed {
-        entries: states,
-        flaws,
-        left_out,
-        older,
-    })
-}
-
-/// Finds the requests that `name` names: by the `source/id` or stream of one request, otherwise by
-/// the requests' ids. The search by id reads the whole journal.
-///
-/// # Errors
-/// Returns an error if the journal's store failed. Also if `name` is the `source/id` or stream of a
-/// damaged request.
-pub(crate) async fn find_requests(
-    journal: &Journal,
-    name: &str,
-    now: Timestamp,
-) -> Result<Listed<State>, JournalError> {
-    let identity = name.split_once('/').and_then(|(source, id)| {
-        let (source, id) = (source.parse().ok()?, id.to_owned());
-        Some(StreamId::of(&Identity { source, id }))
-    });
-    for stream in name.parse().ok().into_iter().chain(identity) {
-        let history = journal.read(stream).await?;
-        if let Some(state) = history.and_then(History::into_state) {
-            return Ok(Listed::of(vec![state], Vec::new()));
-        }
-    }
-    let rules = NoticeRules::default();
-    let reader = JournalReader::new(journal, &rules, now);
-    let all = RequestFilter::default();
-    let mut listed = reader.newest_states(&all, None).await?;
-    listed.entries.retain(|state| state.identity().id == name);
-    Ok(listed)
-}
-
-fn newest_first(state: &State) -> Reverse<Timestamp> {
-    Reverse(state.approved_at())
 }

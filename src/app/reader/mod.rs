@@ -5,6 +5,8 @@ mod entries;
 mod explanation;
 mod filters;
 mod journal_reader;
+mod listed;
+mod newest;
 mod no_retry;
 mod overview;
 
@@ -14,8 +16,10 @@ pub use entries::{GrantEntry, NotificationEntry, NotificationStatus, RequestEntr
 pub(crate) use explanation::{CallEntry, DeliveryFacts, Evidence};
 pub(crate) use explanation::{CancelledEntry, DecisionEntry, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, SubjectFilter};
-pub(crate) use journal_reader::find_requests;
-pub use journal_reader::{JournalReader, Listed};
+pub use journal_reader::JournalReader;
+pub use listed::Listed;
+pub(crate) use newest::find_requests;
 
+pub(super) use newest::newest;
 pub(super) use no_retry::why_no_retry;
 pub(super) use overview::Overview;

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use crate::domain::Timestamp;
-use crate::journal::{Drift, JournalError, State, Subject};
+use crate::journal::{Drift, JournalError, State, StreamState, Subject};
 
 use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry, RequestState};
 use super::filters::RequestFilter;
 use super::journal_reader::JournalReader;
+use super::newest::newest;
 
 /// Number of requests to look up at once.
 const READERS: usize = 16;
@@ -37,18 +38,28 @@ pub struct Overview {
 impl JournalReader<'_> {
     /// Reads the whole journal and returns its content.
     pub async fn overview(&self) -> Result<Overview, JournalError> {
-        let states = self.newest_states(&RequestFilter::default(), None).await?;
+        let mut overview = Overview::default();
+        let read = |state: State| {
+            let request = RequestEntry::of(&state);
+            let failed = matches!(request.state, RequestState::Failed | RequestState::Partial);
+            let failed = failed.then(|| state.clone());
+            let grants = state
+                .grant()
+                .map(|grant| GrantEntry::all_of(&grant, self.now));
+            let owed = self.notifications_of(StreamState::Request(Box::new(state)));
+            Some((request, failed, grants, owed))
+        };
+        let all = RequestFilter::default();
+        let requests = newest(self.newest_first().await?, &all, None, read).await?;
+        let mut failed = Vec::new();
+        for (request, of_failed, grants, owed) in requests.entries {
+            overview.requests.push(request);
+            failed.extend(of_failed);
+            overview.grants.extend(grants.into_iter().flatten());
+            overview.notifications.extend(owed);
+        }
         let incidents = self.incidents(None, |one| Some(one.clone())).await?;
-        let mut overview = Overview {
-            requests: states.entries.iter().map(RequestEntry::of).collect(),
-            flaws: [states.flaws, incidents.flaws].concat(),
-            ..Overview::default()
-        };
-        let failed = |state: &&State| {
-            let state = RequestState::of(state);
-            matches!(state, RequestState::Failed | RequestState::Partial)
-        };
-        let failed: Vec<&State> = states.entries.iter().filter(failed).collect();
+        overview.flaws = [requests.flaws, incidents.flaws].concat();
         for some in failed.chunks(READERS) {
             let answers = join_all(some.iter().map(|state| self.why_no_retry(state))).await;
             for (state, answer) in some.iter().zip(answers) {
@@ -66,10 +77,6 @@ impl JournalReader<'_> {
         }
         overview.flaws.sort();
         overview.flaws.dedup();
-        let given = states.entries.iter().filter_map(State::grant);
-        overview.grants = given
-            .flat_map(|grant| GrantEntry::all_of(&grant, self.now))
-            .collect();
         let end = |grant: &GrantEntry| (grant.until.is_none(), grant.until, grant.since);
         overview.grants.sort_by_key(end);
         for incident in &incidents.entries {
@@ -81,7 +88,10 @@ impl JournalReader<'_> {
             }
         }
         overview.rejections.sort_by_key(|one| Reverse(one.at));
-        overview.notifications = self.notifications_of(states.entries, incidents.entries);
+        for incident in incidents.entries {
+            let owed = self.notifications_of(StreamState::Incident(Box::new(incident)));
+            overview.notifications.extend(owed);
+        }
         overview.notifications.sort_by_key(|one| Reverse(one.at));
         Ok(overview)
     }

@@ -14,9 +14,7 @@ use crate::domain::{
     AccountId, Action, ImageRef, Item, ItemResult, NoticeKind, Region, ResultCode, ResultKind,
     ShareRequest, Target, Timestamp,
 };
-use crate::journal::{
-    CallOff, JournalError, MAX_PAUSE_OF_WORK, Phase, Receiver, State, StreamId, WakeUp,
-};
+use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId, WakeUp};
 
 use super::cancelled_items::{
     AffectedImages, gone, items_called_off, items_lost, items_that_need, precedes,
@@ -44,8 +42,9 @@ pub(super) enum Order {
     /// the withdrawal of the request's approval.
     CalledOff(CallOff),
     /// End the turn: another worker is changing the same items, or is opening a request for them.
-    /// Or the instance of the request's approval cannot be read.
     Wait { until: Timestamp, why: String },
+    /// The instance of the request's approval cannot be read, or is not approved now.
+    Unread(String),
 }
 
 impl App {
@@ -63,9 +62,7 @@ impl App {
         if looks && withdrawn.is_none() {
             let look = self.look_at_instance_again(state, deadline);
             if let Some(why) = Box::pin(look).await? {
-                let until = self.now().checked_add(MAX_PAUSE_OF_WORK);
-                let until = until.unwrap_or(Timestamp::MAX);
-                return Ok(Order::Wait { until, why });
+                return Ok(Order::Unread(why));
             }
             // The look may have recorded a withdrawal.
             withdrawn = self.withdrawn_on_record(state).await?;

@@ -36,6 +36,9 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(super) doubts: BTreeSet<Item>,
     /// The items of this share that other requests gave. They now end when this share ends.
     pub(super) renewed: BTreeSet<Item>,
+    /// Whether a success of this cancel does not end the grants on record, because the key in use
+    /// belongs to another account than the one that gave them.
+    pub(super) proves_nothing: bool,
     pub(super) called: bool,
     /// Whether the cloud may have carried out a call of this turn.
     pub(super) may_have_shared: bool,
@@ -63,6 +66,7 @@ impl<'a> ClaimWriter<'a> {
             claim,
             unwritten: Progress::default(),
             renewed: BTreeSet::new(),
+            proves_nothing: false,
             called: false,
             may_have_shared: false,
             looked_before_turn,
@@ -134,14 +138,6 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Returns the number of failed turns, or of a revocation's failed attempts, before this one.
-    pub(in crate::app) fn failures_before(&self) -> u32 {
-        match self.revoking() {
-            true => self.state().failed_revocations(),
-            false => self.state().failed_turns(),
-        }
-    }
-
     async fn record(&mut self, event: Event) -> Result<(), Stop> {
         let now = self.clock.now();
         let recorded = self.claim.record(self.journal, now, event);
@@ -206,7 +202,9 @@ impl<'a> ClaimWriter<'a> {
     /// may be temporary, so they are judged at the end of the turn.
     pub(in crate::app) fn keep_results(&mut self, results: &[ItemResult]) {
         let recorded = self.state().results();
-        let new = |result: &ItemResult| result.succeeded() && !recorded.contains(result);
+        let new = |result: &ItemResult| {
+            result.succeeded() && !self.proves_nothing && !recorded.contains(result)
+        };
         let marked = results.iter().cloned().map(|one| self.with_renewal(one));
         let marked: Vec<ItemResult> = marked.filter(new).collect();
         let kept = &mut self.unwritten.results;

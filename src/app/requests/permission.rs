@@ -36,31 +36,33 @@ pub(in crate::app) enum Withheld {
     /// Every item was called off, by later cancels or because the request's approval was withdrawn.
     CalledOff,
     Denied(Verdict),
+    /// The instance of the request's approval cannot be read, or is not approved now. The turn
+    /// shares nothing, and the request is closed only after the time for retries.
+    Unread(String),
 }
 
 impl Withheld {
-    /// Returns the final result of an item when its request is closed. A pending item becomes
-    /// denied or expired; any other result is kept.
+    /// Returns the result of an item when its request is closed. A pending item becomes denied,
+    /// expired or unread; any other result is kept.
     pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
         if !result.pending() {
             return result;
         }
+        let failed = |code, why: &str, retryable| ItemResult {
+            kind: ResultKind::failed(code, why, retryable),
+            maybe_done: false,
+            ..result.clone()
+        };
         let refused = match self {
             // A called-off item is never pending.
             Self::Expired | Self::CalledOff => None,
             Self::Denied(verdict) => refused_items(request, verdict)
                 .into_iter()
                 .find(|refused| refused.item == result.item),
+            Self::Unread(why) => Some(failed(ResultCode::ApprovalUnread, why, true)),
         };
-        refused.unwrap_or_else(|| ItemResult {
-            kind: ResultKind::failed(
-                ResultCode::Expired,
-                "the share expired before it was carried out",
-                false,
-            ),
-            maybe_done: false,
-            ..result
-        })
+        let expired = "the share expired before it was carried out";
+        refused.unwrap_or_else(|| failed(ResultCode::Expired, expired, false))
     }
 }
 

@@ -9,6 +9,10 @@ const THOROUGH_EVERY: u32 = 8;
 
 impl ClaimWriter<'_> {
     pub(in crate::app) fn is_thorough(&self) -> bool {
-        self.failures_before() % THOROUGH_EVERY == THOROUGH_EVERY - 1
+        let failures = match self.revoking() {
+            true => self.state().failed_revocations(),
+            false => self.state().failed_turns(),
+        };
+        failures % THOROUGH_EVERY == THOROUGH_EVERY - 1
     }
 }

@@ -108,6 +108,10 @@ impl App {
             Order::Begin(beginning) => beginning,
             Order::CalledOff(call_off) => return writer.call_off(call_off).await,
             Order::Wait { until, why } => return writer.wait(why, until).await,
+            Order::Unread(why) => {
+                let reason = Withheld::Unread(why);
+                return self.close_withheld(writer, &reason, deadline).await;
+            }
         };
         writer.renewed = renewed;
         let results = self
@@ -171,8 +175,7 @@ impl App {
         // from a call in doubt.
         let earlier = writer.with_doubts(writer.results());
         writer.settle_doubts(&seen);
-        let mut done = earlier.clone();
-        done.extend(on_record.kept.iter().cloned());
+        let mut done = [&earlier[..], &on_record.kept].concat();
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         let adoption = self.not_adopted(writer.state(), approved.request(), &seen, &done);
         done.extend(adoption.await.map_err(Stop::Journal)?);
@@ -184,6 +187,7 @@ impl App {
         }
         // The key of another account does not show what the earlier attempt did.
         let comparable = attempted_before && !ownership.differs();
+        writer.proves_nothing = ownership.differs() && approved.request().action == Action::Cancel;
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan, seen.doubted).await?;
@@ -227,13 +231,14 @@ impl App {
             return results;
         }
         let account = self.context(state.request(), deadline).account;
-        ownership.judge(results, &state.request().target.image(), account)
+        let image = state.request().target.image();
+        ownership.judge(results, &state.results(), &image, account)
     }
 
-    /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
-    /// have shared something without recording it, so the cloud is read first. What a share's
-    /// worker shared is recorded and revoked later. What a cancel's worker took away is recorded,
-    /// too.
+    /// Closes a request for this reason, or defers it if a later turn must look again. If an earlier
+    /// turn looked at the cloud, its worker may have shared something without recording it, so the
+    /// cloud is read first. What a share's worker shared is recorded and revoked later. What a
+    /// cancel's worker took away is recorded, too.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -265,7 +270,7 @@ impl App {
         let results = results.into_iter().map(close).collect();
         let denial = match reason {
             Withheld::Denied(verdict) => Some(verdict),
-            Withheld::Expired | Withheld::CalledOff => None,
+            Withheld::Expired | Withheld::CalledOff | Withheld::Unread(_) => None,
         };
         writer.close_withheld(results, denial).await
     }

@@ -1,6 +1,7 @@
 //! The daily pass of the sweeps. It compares the journal's index with the records of every request
 //! and with the entries of the log, and adds missing index entries. It skips retired requests that
-//! have no later records. It returns counts, and may be interrupted at any point.
+//! have no later records, except cancels that lack their entry. It returns counts, and may be
+//! interrupted at any point.
 
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ impl Compared {
 impl App {
     /// Rebuilds the index with a complete pass that begins at the start.
     pub async fn reindex(&self) -> Result<Compared, JournalError> {
+        self.prove_create_only().await?;
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await
     }
@@ -84,7 +86,8 @@ impl App {
                 }
                 let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
                 for few in some.chunks(READERS) {
-                    let reads = few.iter().map(|stream| self.journal.read_to_index(*stream));
+                    let reads =
+                        (few.iter()).map(|stream| self.journal.read_to_index(*stream, &index));
                     for (stream, read) in few.iter().zip(join_all(reads).await) {
                         match read {
                             Ok(Some(history)) => {

@@ -128,11 +128,22 @@ async fn due(
     rules: &NoticeRules,
 ) -> Result<(Vec<StreamId>, Retention), JournalError> {
     let mut retention = Retention::default();
-    let mut states = Vec::new();
+    let finished = |state: &State| {
+        let age_now = now.duration_since(state.updated_at()).as_secs();
+        // Keep a request that was reopened. If such a request was denied at first, a repeated
+        // delivery needs its `reopened` record.
+        let open = state.next_look(rules, now).is_some() || state.reopened_at().is_some();
+        age_now >= age.0.seconds() && !state.live(now) && !open
+    };
+    let mut due = Vec::new();
     for some in journal.not_retired().await?.chunks(MAX_CONCURRENT) {
         for read in join_all(some.iter().map(|stream| journal.read(*stream))).await {
             match read {
-                Ok(history) => states.extend(history.and_then(History::into_state)),
+                Ok(history) => match history.and_then(History::into_state) {
+                    Some(state) if finished(&state) => due.push(state.stream()),
+                    Some(_) => retention.kept += 1,
+                    None => {}
+                },
                 Err(error) if error.concerns_one_request() => {
                     retention.failures.push(error.to_string());
                 }
@@ -140,14 +151,5 @@ async fn due(
             }
         }
     }
-    let finished = |state: &&State| {
-        let age_now = now.duration_since(state.updated_at()).as_secs();
-        // Keep a request that was reopened. If such a request was denied at first, a repeated
-        // delivery needs its `reopened` record.
-        let open = state.next_look(rules, now).is_some() || state.reopened_at().is_some();
-        age_now >= age.0.seconds() && !state.live(now) && !open
-    };
-    let due: Vec<StreamId> = states.iter().filter(finished).map(State::stream).collect();
-    retention.kept = (states.len() - due.len()) as u64;
     Ok((due, retention))
 }

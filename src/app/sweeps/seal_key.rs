@@ -54,6 +54,13 @@ pub(crate) async fn signer_or_new(
     Ok(NoteSigner::read(name, &key)?)
 }
 
+/// Proves, once per opened journal, that its place refuses to create a file twice, and that no other
+/// journal uses its index. This must be done before the first seal of a process.
+pub(super) async fn prove_place(journal: &Journal) -> Result<(), JournalError> {
+    let nonce = clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
+    journal.test_place(nonce).await
+}
+
 /// Returns the path and the name of the key that the first seal will create. Call this only if
 /// [`signer`] returned `None`.
 async fn new_key<'a>(
@@ -204,6 +211,7 @@ pub(crate) async fn rotate_seal_key(
     reference: &str,
 ) -> Result<SealKeyRotation, SealError> {
     let old = signer_or_new(config, journal).await?;
+    prove_place(journal).await?;
     let (new, made) = next_signer(config, vars, fetched, reference)?;
     let rotated = journal.rotate_key(&old, &new, clock::system_now()).await;
     // After any error except `Place`, the journal may already name the new key, so keep its file.

@@ -11,7 +11,7 @@ use crate::config::{Config, SealConfig};
 use crate::domain::Timestamp;
 use crate::journal::{Journal, Sealing};
 
-use super::seal_key::{SealError, signer, signer_or_new};
+use super::seal_key::{SealError, prove_place, signer, signer_or_new};
 
 /// How often a process seals the journal even if it has written nothing itself. This is needed
 /// because another process may have stopped before it sealed its records.
@@ -113,5 +113,6 @@ pub(crate) async fn seal_journal(
     now: Timestamp,
 ) -> Result<Sealing, SealError> {
     let signer = signer_or_new(config, journal).await?;
+    prove_place(journal).await?;
     Ok(journal.seal(&signer, now).await?)
 }

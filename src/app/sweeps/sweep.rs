@@ -84,10 +84,8 @@ impl App {
         // Fail before the first call if the journal is open only for reading, because a sweep must
         // claim each request before it works on it.
         self.journal.writable()?;
-        if self.journal.index_is_elsewhere() {
-            // Another journal may use this index. Do not delete its entries.
-            self.prove_create_only().await?;
-        }
+        // Another journal may use this index. Do not delete its entries.
+        self.prove_create_only().await?;
         self.log_refusals();
         self.clouds.forget_clock();
         Box::pin(self.reconcile(deadline)).await;

@@ -172,6 +172,10 @@ fn a_place_in_a_variable_is_checked_as_one_in_the_file() {
             "SHAREHOOK_JOURNAL_INDEX is in memory",
         ),
         (
+            vec![(JOURNAL, "memory:"), (INDEX, "file:i")],
+            "SHAREHOOK_JOURNAL_INDEX file:i outlives the journal, which is in memory",
+        ),
+        (
             vec![place, (INDEX, "file:Cargo.toml")],
             "SHAREHOOK_JOURNAL_INDEX Cargo.toml is a file",
         ),

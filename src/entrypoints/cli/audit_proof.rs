@@ -81,7 +81,7 @@ async fn stream_of(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
     let found = find_requests(&read.journal, id, read.now).await?;
     warned(&found);
     let name = |state: &State| state.identity().to_string();
-    only(&found.entries, id, name, read).map(State::stream)
+    only(&found, id, name, read).map(State::stream)
 }
 
 pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {

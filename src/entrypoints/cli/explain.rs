@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let found = journal.during(finding).await?;
     let exit = warned(&found);
     let name = |state: &State| state.identity().to_string();
-    let state = only(&found.entries, &options.id, name, &journal)?;
+    let state = only(&found, &options.id, name, &journal)?;
     let explained = journal.reader().explain(state.stream()).await?;
     // `audit retire` keeps record 0 of each request. So if there is no record, the request's folder
     // was removed in another way. The log may still have the records.

@@ -7,7 +7,7 @@ use crate::domain::SourceName;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
 
-use super::print::{errln, out};
+use super::print::{errln, out, out_array};
 use super::reading::{ReadJournal, warned};
 use super::terminal::Screen;
 use super::{Context, Failure};
@@ -59,7 +59,7 @@ pub(super) fn print_list<T: serde::Serialize>(
         }
     };
     if context.json {
-        out(serde_json::json!(listed.entries));
+        out_array(&listed.entries);
         if listed.entries.is_empty() {
             errln!("{}", why());
         }

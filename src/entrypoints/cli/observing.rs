@@ -42,5 +42,5 @@ fn configure(vars: &Vars) -> Result<(), crate::domain::Problems> {
 /// Sends the last spans after a command has finished.
 pub(super) async fn end() {
     #[cfg(feature = "otlp")]
-    telemetry::otlp::export_spans(std::time::Duration::from_secs(1)).await;
+    telemetry::otlp::end(std::time::Duration::from_secs(1)).await;
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::OnceLock;
 
+use serde::Serialize;
+
 use crate::domain::Timestamp;
 
 /// Like `println!`, but does not panic.
@@ -49,6 +51,19 @@ pub(super) fn failed() -> Option<&'static io::Error> {
 /// Prints a value on a line of its own.
 pub(crate) fn out(value: impl fmt::Display) {
     outln!("{value}");
+}
+
+/// Prints values as one JSON array. Converts one after another, because a copy of a long list would
+/// need several times its memory.
+pub(super) fn out_array(values: &[impl Serialize]) {
+    out(fmt::from_fn(|f| {
+        f.write_str("[")?;
+        for (index, value) in values.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}", serde_json::json!(value))?;
+        }
+        f.write_str("]")
+    }));
 }
 
 /// Formats an instant to the second, for people.

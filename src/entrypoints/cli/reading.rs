@@ -133,20 +133,28 @@ pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
 /// Returns the only entry of `found`, the list of requests with this id. Fails if there is none, or
 /// more than one.
 pub(super) fn only<'a, T>(
-    found: &'a [T],
+    found: &'a Listed<T>,
     id: &str,
     name: impl Fn(&T) -> String,
     journal: &ReadJournal,
 ) -> Result<&'a T, Failure> {
-    match found {
+    match &*found.entries {
         [one] => Ok(one),
+        [] if !found.flaws.is_empty() => Err(Failure::Failed(format!(
+            "some requests cannot be read, and one of them may have the id {id:?}; name the request as SOURCE/ID"
+        ))),
         [] => Err(Failure::Failed(match journal.why_empty() {
             Some(why) => format!("no request {id:?}: {why}"),
             None => format!("the journal has no request {id:?}; `sharehook requests` lists them"),
         })),
         _ => Err(Failure::Usage(format!(
             "several requests have the id {id:?}; name one of {}",
-            found.iter().map(name).collect::<Vec<_>>().join(", ")
+            found
+                .entries
+                .iter()
+                .map(name)
+                .collect::<Vec<_>>()
+                .join(", ")
         ))),
     }
 }

@@ -116,7 +116,7 @@ async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit,
     let found = journal.during(reader.requests_named(id)).await?;
     let exit = warned(&found);
     let name = |entry: &RequestEntry| entry.identity.clone();
-    let entry = only(&found.entries, id, name, journal)?;
+    let entry = only(&found, id, name, journal)?;
     context.print(&json!(entry.answer));
     Ok(exit)
 }

@@ -223,8 +223,9 @@ pub struct Intent {
     /// The request as the map returned it.
     pub request: ShareRequest,
     /// When the request was approved: when its delivery was verified or, of a fetched instance, the
-    /// event that announced it. Of an instance that no event announced, when it ended. Never after
-    /// this record. A duration such as `expires_in` counts from this instant.
+    /// event that announced it. Of an instance that no event announced, when it ended. Of a ticket
+    /// that is read with `preset = "http"`, the event whose fetch found it approved, which may have
+    /// come before or after the approval. Never after this record. A duration such as `expires_in` counts from this instant.
     pub approved_at: Timestamp,
     /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
     /// If a fast clock gave an earlier request a later instant, this field is set so that this

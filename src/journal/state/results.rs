@@ -58,16 +58,9 @@ impl State {
         &self.revoked
     }
 
-    /// Returns [`State::revoked`] without the items that stay shared because another share has
-    /// inherited them.
-    pub fn taken_away(&self) -> Vec<ItemResult> {
-        let gone = self.revoked.iter().filter(|result| !result.found());
-        gone.cloned().collect()
-    }
-
     /// Whether the revocation took nothing away, because another share has inherited all items.
     pub fn inherited_all(&self) -> bool {
-        !self.revoked.is_empty() && self.taken_away().is_empty()
+        !self.revoked.is_empty() && self.revoked.iter().all(ItemResult::found)
     }
 
     /// Returns what cancels revoked, or found not shared, after the share was closed, oldest first.

@@ -3,6 +3,7 @@
 //! compared here can be rebuilt from the records and the log.
 
 mod cancels;
+mod compared;
 mod complete;
 mod due;
 mod entries;
@@ -26,6 +27,7 @@ use crate::domain::{NoticeRules, Timestamp};
 use grants::GrantEntry;
 use unsealed::UnsealedEntry;
 
+pub use compared::Comparison;
 pub use looks::Looks;
 pub use pass::Pass;
 
@@ -89,15 +91,13 @@ impl RequiredEntries {
             asked.entries = GrantEntry::of(state, state.newest());
         }
         let due = state.due_at().and(state.look_at());
-        asked.due = due.map(|at| next_look(state, at));
+        let wake_up =
+            |at: Timestamp| WakeUp::new(at.max(state.updated_at()), state.stream(), state.newest());
+        asked.due = due.map(wake_up);
         let grant = state.grant();
         asked.grant = grant.and_then(|grant| serde_json::to_vec(&grant).ok());
         asked
     }
-}
-
-fn next_look(state: &State, at: Timestamp) -> WakeUp {
-    WakeUp::new(at.max(state.updated_at()), state.stream(), state.newest())
 }
 
 impl Journal {
@@ -363,7 +363,7 @@ impl Journal {
                     index.cancels.insert(path);
                     continue;
                 }
-                Some("looks" | "pass" | "probe") => continue,
+                Some("compared" | "looks" | "pass" | "probe") => continue,
                 _ => None,
             };
             match named {

@@ -264,9 +264,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether the journal has a seal.
+    /// Whether the journal has a seal, or lost its first one.
     pub async fn has_seals(&self) -> Result<bool, JournalError> {
-        self.has_segment(1).await
+        Ok(self.has_segment(1).await? || self.has_later_seals().await?)
+    }
+
+    /// Whether a segment, a checkpoint or `log/checkpoint` shows that there were seals, although the
+    /// first segment does not exist.
+    pub(super) async fn has_later_seals(&self) -> Result<bool, JournalError> {
+        let end = self.log_end().await?;
+        Ok(end.last > 0 || end.incomplete.is_some())
     }
 
     /// Whether segment `number` exists, without reading it.

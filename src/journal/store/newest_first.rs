@@ -60,12 +60,15 @@ pub(super) struct LogEnd {
     newest: u64,
     /// The newest segment, which may be later.
     pub(super) last: u64,
-    /// The streams in the segments after `newest`, which are read from `requests/`, and the newest
-    /// record of each in those segments. Empty until `read_begun`, and if `newest` is 0, because
-    /// then all streams are read from there.
-    begun: BTreeMap<StreamId, u64>,
+    /// The streams that are read from `requests/`: those in the segments after `newest`, and those
+    /// that the index names as unsealed. Also how many records of each must exist at least. Empty
+    /// until `unsealed_streams`, and if `newest` is 0, because then all streams are read from there.
+    required: BTreeMap<StreamId, u64>,
+    /// The error of a `log/checkpoint` that is of a seal which does not exist: the log may lack its
+    /// newest seals.
+    pub(super) incomplete: Option<JournalError>,
     /// The errors of segments after `newest` that cannot be read, and of a `log/checkpoint` that is
-    /// missing, wrong, or of a seal that does not exist.
+    /// missing or wrong.
     flaws: Vec<JournalError>,
 }
 
@@ -79,8 +82,8 @@ pub struct NewestFirst {
     flaws: Vec<JournalError>,
     /// Streams to read from `requests/`.
     folders: VecDeque<StreamId>,
-    /// [`LogEnd::begun`].
-    begun: BTreeMap<StreamId, u64>,
+    /// [`LogEnd::required`].
+    required: BTreeMap<StreamId, u64>,
     segments: Peekable<BoxStream<'static, ReadSegment>>,
     /// Records of streams whose record 0 is in an older segment.
     parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
@@ -96,26 +99,31 @@ impl Journal {
         let segments = usize::try_from(end.newest).unwrap_or(0);
         self.work_done.begin(folders.len() + segments);
         let mut reading = self.reading(folders, 0, end.newest);
-        (reading.flaws, reading.begun) = (end.flaws, end.begun);
+        reading.flaws = end.incomplete.into_iter().chain(end.flaws).collect();
+        reading.required = end.required;
         Ok(reading)
     }
 
     /// Returns the requests and incidents that have a record outside the log's first `seals`
     /// segments. Returns all requests and incidents if the journal has no seal, or if no pass has
-    /// compared the index with every stream yet.
+    /// compared the index with every stream yet. With a flaw in the returned list, requests may be
+    /// missing: those in a segment after the seal that `log/checkpoint` names.
     pub async fn changed_since(
         &self,
         seals: u64,
         now: Timestamp,
-    ) -> Result<BTreeSet<StreamId>, JournalError> {
-        let (folders, LogEnd { newest, .. }) = self.unsealed_streams(now).await?;
+    ) -> Result<(BTreeSet<StreamId>, Vec<JournalError>), JournalError> {
+        let (folders, end) = self.unsealed_streams(now).await?;
         let mut changed: BTreeSet<StreamId> = folders.into_iter().collect();
-        let mut segments = self.reading(VecDeque::new(), seals, newest).segments;
+        let mut segments = self.reading(VecDeque::new(), seals, end.newest).segments;
         while let Some((number, segment)) = segments.next().await {
             let segment = segment?.ok_or_else(|| self.dropped_segment(number))?;
             changed.extend(segment.records.iter().map(|(entry, _)| entry.stream));
         }
-        Ok(changed)
+        Ok((
+            changed,
+            end.incomplete.into_iter().chain(end.flaws).collect(),
+        ))
     }
 
     /// Begins to read the requests and incidents in `streams`.
@@ -140,9 +148,11 @@ impl Journal {
             return Ok((self.streams().await?.into(), end));
         }
         self.read_begun(&mut end).await?;
-        let mut streams: BTreeSet<StreamId> = end.begun.keys().copied().collect();
-        streams.extend(unsealed.iter().map(|entry| entry.stream));
-        Ok((streams.into_iter().collect(), end))
+        // An entry is written after the records before the one that it names.
+        for entry in unsealed {
+            end.require(entry.stream, entry.seq);
+        }
+        Ok((end.required.keys().copied().collect(), end))
     }
 
     /// Begins to read the streams in `folders`, and after them the segments from `newest` down to
@@ -157,7 +167,7 @@ impl Journal {
             journal: self.clone(),
             flaws: Vec::new(),
             folders,
-            begun: BTreeMap::new(),
+            required: BTreeMap::new(),
             segments: stream::iter((from + 1..=newest).rev())
                 .map(read)
                 .buffered(SEGMENTS)
@@ -168,7 +178,7 @@ impl Journal {
         }
     }
 
-    fn dropped_segment(&self, number: u64) -> JournalError {
+    pub(super) fn dropped_segment(&self, number: u64) -> JournalError {
         self.damaged(Finding::about(self.segment_path(number), Flaw::Dropped))
     }
 
@@ -203,7 +213,7 @@ impl Journal {
                 let why = format!(
                     "it is of seal {known}, which does not exist: the newest seals were removed, or this file was changed"
                 );
-                end.flaws.push(self.broken_log("log/checkpoint", why));
+                end.incomplete = Some(self.broken_log("log/checkpoint", why));
             }
         } else {
             while self.has_segment(end.last + 1).await? {
@@ -224,8 +234,7 @@ impl Journal {
             match self.segment(number).await {
                 Ok(Some(segment)) => {
                     for entry in segment.entries() {
-                        let newest = end.begun.entry(entry.stream).or_default();
-                        *newest = entry.seq.max(*newest);
+                        end.require(entry.stream, entry.seq.saturating_add(1));
                     }
                 }
                 Ok(None) => end.flaws.push(self.dropped_segment(number)),
@@ -234,6 +243,13 @@ impl Journal {
             }
         }
         Ok(())
+    }
+}
+
+impl LogEnd {
+    fn require(&mut self, stream: StreamId, records: u64) {
+        let required = self.required.entry(stream).or_default();
+        *required = records.max(*required);
     }
 }
 
@@ -273,8 +289,8 @@ impl NewestFirst {
         let mut batch = Batch::default();
         for (stream, read) in some.into_iter().zip(reads) {
             self.whole.insert(stream);
-            if let (Ok(files), Some(newest)) = (&read, self.begun.get(&stream))
-                && files.len() as u64 <= *newest
+            if let (Ok(files), Some(records)) = (&read, self.required.get(&stream))
+                && (files.len() as u64) < *records
             {
                 // The segment may be forged, so the records that exist are shown, too.
                 batch.flaws.push(self.missing(stream, files.len() as u64));

@@ -22,7 +22,8 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Damaged`] if the segment's checkpoint does not sign it, if there is no
-    /// checkpoint and a seal must not sign it either, or if one of them cannot be read.
+    /// checkpoint and a seal must not sign it either, if one of them cannot be read, or if the first
+    /// segment was removed.
     /// [`JournalError::Place`] if another key has made the first seal. Any other error is a failure
     /// of the store.
     pub(super) async fn segment_after(
@@ -30,7 +31,15 @@ impl Journal {
         head: &LogHead,
     ) -> Result<Option<Segment>, JournalError> {
         let Some(segment) = self.segment(head.number + 1).await? else {
-            return Ok(None);
+            // Another sealer may just have made the first seal. Otherwise it was removed, and no seal
+            // may be made in its place.
+            let lost = head.number == 0
+                && self.has_later_seals().await?
+                && self.segment(1).await?.is_none();
+            return match lost {
+                true => Err(self.dropped_segment(1)),
+                false => Ok(None),
+            };
         };
         let key = head.keys.of_seal(segment.number);
         match self.checkpoint(segment.number).await? {

@@ -13,12 +13,16 @@ use object_store::path::Path;
 use super::super::location::JournalLocation;
 use super::claim::MAX_PAUSE;
 use super::directory::if_present;
-use super::objects::{Created, LISTING_TIMEOUT, OPERATION_TIMEOUT};
+use super::objects::{Created, Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
 
 /// The content of a probe.
 const PROBE: &[u8] = b"first";
+
+/// The claim of a journal to the index beside its records. A journal whose index has a place of its
+/// own claims it with the content of its file `probe`.
+const BESIDE_RECORDS: &[u8] = b"the journal at this place\n";
 
 impl Journal {
     /// Proves, once per opened journal, that the place refuses to create a file twice, and that its
@@ -50,7 +54,7 @@ impl Journal {
         }
         listed?;
         if !self.index_is_elsewhere() {
-            return Ok(());
+            return self.claim_index(BESIDE_RECORDS).await;
         }
         // A deployed function may not be allowed to delete files beside the records, so this probe
         // is never deleted. If an earlier process created it, this attempt is refused, which is
@@ -185,24 +189,34 @@ impl Journal {
         }
     }
 
-    /// Fails if the index was claimed by a journal whose `probe` is not `id`. A sweep deletes what
-    /// it takes for remains of interrupted deliveries, so it would delete entries of that journal.
+    /// Fails if another journal has claimed the index. A sweep deletes what it takes for remains of
+    /// interrupted deliveries, so it would delete entries of that journal. `id` is the claim of this
+    /// journal.
     async fn claim_index(&self, id: &[u8]) -> Result<(), JournalError> {
         let mark = self.path(&["index", "probe", "journal"]);
-        match self.create_at(&mark, id).await? {
-            Created::Ours => Ok(()),
-            Created::Theirs(_) => {
-                let problem = format!("{} is the index of another journal", self.index_place());
-                let remedy = format!(
-                    "give each journal an index of its own; if the file `probe` of this journal was lost, remove {mark} in the index"
-                );
-                Err(Problem::new("journal.index", problem, remedy).into())
+        let Created::Theirs(found) = self.create_at(&mark, id).await? else {
+            return Ok(());
+        };
+        // The configuration may name the journal's own place as that of the index, or no longer.
+        if self.index_place() == self.place() {
+            let probe = self.fetch_one(&self.path(&["probe"])).await?;
+            if found == BESIDE_RECORDS || matches!(probe, Fetched::Bytes(id) if id == found) {
+                return Ok(());
             }
         }
+        let (setting, has) = match self.index_is_elsewhere() {
+            true => ("journal.index", "is"),
+            false => ("journal", "has"),
+        };
+        let problem = format!("{} {has} the index of another journal", self.index_place());
+        let remedy = format!(
+            "give each journal an index of its own; if no other journal uses this one, as after the file `probe` was lost, remove {mark} in it"
+        );
+        Err(Problem::new(setting, problem, remedy).into())
     }
 
     /// Whether the index has a place of its own.
-    pub fn index_is_elsewhere(&self) -> bool {
+    fn index_is_elsewhere(&self) -> bool {
         self.index.is_some()
     }
 

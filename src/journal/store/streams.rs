@@ -44,27 +44,19 @@ impl Journal {
     /// Like [`Journal::read`], but returns `None` for a retired request, and does not detect that
     /// the worker of a request has died.
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
-        self.read_unless(stream, |folder| folder.retired).await
-    }
-
-    /// Like [`Journal::read_unretired`], but also reads a retired request if it has later records
-    /// than record 0 below `requests/`. Otherwise a retired request needs no entry
-    /// but a cancel's, which is not restored.
-    pub async fn read_to_index(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
-        self.read_unless(stream, |folder| folder.retired && folder.end <= 1)
-            .await
-    }
-
-    async fn read_unless(
-        &self,
-        stream: StreamId,
-        skips: impl Fn(&Folder) -> bool,
-    ) -> Result<Option<History>, JournalError> {
         let folder = self.folder(stream).await?;
-        if skips(&folder) {
+        if folder.retired {
             return Ok(None);
         }
-        let files = self.files_of(stream, &folder).await?;
+        self.history(stream, &folder).await
+    }
+
+    pub(super) async fn history(
+        &self,
+        stream: StreamId,
+        folder: &Folder,
+    ) -> Result<Option<History>, JournalError> {
+        let files = self.files_of(stream, folder).await?;
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 

@@ -1,18 +1,17 @@
-//! Verifies the journal against its log, up to the first bad seal, and builds proofs. Takes the
-//! public key and, optionally, a checkpoint that was kept elsewhere. Returns the flaws.
+//! Verifies the journal against its log, up to the first bad seal. Takes the public key and,
+//! optionally, a checkpoint that was kept elsewhere. Returns the flaws.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::chain::Finding;
 use super::super::log::{
-    Checkpoint, ConsistencyProof, KeyChain, NoteFlaw, Proof, VerifiedLog, VerifierKey,
-    claimed_signer, numbered,
+    Checkpoint, KeyChain, NoteFlaw, VerifiedLog, VerifierKey, claimed_signer, numbered,
 };
 use super::super::record::{Flaw, StreamId};
 use super::pending::wrong_newest;
 use super::verify::LogPart;
-use super::walk_log::{Walk, flaw_of};
+use super::walk_log::{Walk, Witness, flaw_of};
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
 
@@ -26,11 +25,24 @@ struct LogKeys {
     flaw: Option<Finding>,
 }
 
+/// The log, up to its first bad seal.
+struct LogRead {
+    walk: Walk,
+    /// The note in `log/checkpoint`.
+    newest: Option<String>,
+    /// The notes that introduce keys, oldest first.
+    notes: Vec<String>,
+    /// The flaws that signed checkpoints from elsewhere show.
+    lacking: Vec<Finding>,
+    /// Whether one of these checkpoints shows that the newest seals were removed.
+    removed: bool,
+}
+
 impl Journal {
     /// Verifies every record against its stream's hash chain and the log, and every object of the
     /// log. The log does not cover records that are newer than its last seal. `kept` is an older
-    /// checkpoint from another place. `log/checkpoint` also shows the removal of the newest seals,
-    /// unless it was replaced by an older one.
+    /// checkpoint from another place. `log/checkpoint` and `log/keys/` also show the removal of the
+    /// newest seals, unless the first was replaced by an older one and the second has no later note.
     ///
     /// # Errors
     /// `key` is not a key of this journal, no key of the journal has signed `kept`, or the store
@@ -59,16 +71,6 @@ impl Journal {
         kept: Option<&str>,
         whole: bool,
     ) -> Result<Report, JournalError> {
-        // Read `log/checkpoint` first: the log read after it contains its seal.
-        let newest = self.newest_note().await?;
-        let keys = self.log_keys(key, newest.as_deref()).await?;
-        let kept = match kept.map(|note| opened(note, &keys.chain)).transpose() {
-            Err(_) if keys.flaw.is_some() => None,
-            kept => kept?,
-        };
-        let signed = newest
-            .as_deref()
-            .and_then(|note| keys.chain.open(note).ok());
         // List the objects before the walk. A later listing could contain objects of a newer seal
         // that the walk does not know.
         let listed = if whole {
@@ -76,23 +78,23 @@ impl Journal {
         } else {
             Vec::new()
         };
-        let witnesses: Vec<&Checkpoint> = kept.iter().chain(&signed).collect();
-        let mut walk = Box::pin(self.walk_log(keys.chain, &witnesses, whole)).await?;
+        let LogRead {
+            mut walk,
+            newest,
+            lacking,
+            removed,
+            ..
+        } = self.read_log(key, kept, whole).await?;
         let mut findings = std::mem::take(&mut walk.findings);
-        findings.retain(|finding| !unfinished_exchange(finding, &walk, signed.as_ref()));
-        if let Some(flaw) = keys.flaw {
-            // Without its keys, the log has checkpoints that no known key has signed.
-            findings.retain(|finding| !finding.path.starts_with("log/checkpoints/"));
-            findings.push(flaw);
-        }
         let intact = findings.is_empty();
-        findings.extend(disagreements(&witnesses, &walk));
-        // Without all of the log, it is unknown which other objects belong to it.
+        findings.extend(lacking);
         if intact {
             findings.extend(self.flaw_of_newest(newest.as_deref(), &walk).await?);
+        }
+        // Without all of the log, it is unknown which other objects belong to it.
+        if intact && !removed {
             findings.extend(self.foreign_to_log(&listed, &walk));
         }
-        let removed = witnesses.iter().any(|one| one.number > walk.log.seals());
         let part = match (findings.is_empty(), walk.ended || removed) {
             (true, _) => LogPart::Whole,
             (false, false) => LogPart::AllSeals,
@@ -123,23 +125,62 @@ impl Journal {
         Ok(report)
     }
 
+    /// Walks through the log. `kept` is a checkpoint from another place.
+    ///
+    /// # Errors
+    /// Those of [`Journal::verify_sealed`].
+    async fn read_log(
+        &self,
+        key: &VerifierKey,
+        kept: Option<&str>,
+        whole: bool,
+    ) -> Result<LogRead, JournalError> {
+        // Read these notes first: the log read after them contains their seals.
+        let newest = self.newest_note().await?;
+        let LogKeys { chain, notes, flaw } = self.log_keys(key, newest.as_deref()).await?;
+        let witnesses = kept.into_iter().chain(newest.as_deref());
+        let witnesses = witnesses.chain(notes.iter().map(String::as_str));
+        let read = |note| Some((note, Checkpoint::unverified(note).ok()?));
+        let witnesses: Vec<Witness> = witnesses.filter_map(read).collect();
+        let mut walk = Box::pin(self.walk_log(chain, &witnesses, whole)).await?;
+        if let (Some(note), None) = (kept, &flaw) {
+            require_signed(note, &walk)?;
+        }
+        // Only now are the keys known that the seals introduce.
+        let signed = |note: &str| walk.keys.open(note).ok();
+        let of_newest = newest.as_deref().and_then(signed);
+        let mut findings = std::mem::take(&mut walk.findings);
+        findings.retain(|finding| !unfinished_exchange(finding, &walk, of_newest.as_ref()));
+        if let Some(flaw) = flaw {
+            // Without its keys, the log has checkpoints that no known key has signed.
+            let other = |path: &str| path != flaw.path && !path.starts_with("log/checkpoints/");
+            findings.retain(|finding| other(&finding.path));
+            findings.push(flaw);
+        }
+        walk.findings = findings;
+        let (lacking, removed) = disagreements(&witnesses, &walk);
+        Ok(LogRead {
+            walk,
+            newest,
+            notes,
+            lacking,
+            removed,
+        })
+    }
+
     /// Returns the verified content of all seals, and the notes that introduce keys.
     ///
     /// # Errors
-    /// `key` is not a key of this journal, or the log is damaged. Otherwise the store failed.
+    /// `key` is not a key of this journal, or the log is damaged or lacks seals. Otherwise the store
+    /// failed.
     pub async fn verified_log(
         &self,
         key: &VerifierKey,
     ) -> Result<(VerifiedLog, Vec<String>), JournalError> {
-        let newest = self.newest_note().await?;
-        let LogKeys { chain, notes, flaw } = self.log_keys(key, newest.as_deref()).await?;
-        if let Some(finding) = flaw {
-            return Err(self.damaged(finding));
-        }
-        let walk = Box::pin(self.walk_log(chain, &[], false)).await?;
-        match walk.findings.into_iter().next() {
+        let read = self.read_log(key, None, false).await?;
+        match read.walk.findings.into_iter().chain(read.lacking).next() {
             Some(finding) => Err(self.damaged(finding)),
-            None => Ok((walk.log, notes)),
+            None => Ok((read.walk.log, read.notes)),
         }
     }
 
@@ -265,43 +306,6 @@ impl Journal {
         }
         Ok(Some(Finding::about("log", Flaw::NoSeal { streams })))
     }
-
-    /// Proves that a request's records are sealed, as of the newest seal. Leaves out unsealed
-    /// records. Returns `None` if no record is sealed, or if a record differs from what was sealed.
-    ///
-    /// # Errors
-    /// `key` is not a key of this journal, or the log or the stream is damaged. Otherwise the store
-    /// failed.
-    pub async fn prove(
-        &self,
-        key: &VerifierKey,
-        stream: StreamId,
-    ) -> Result<Option<Proof>, JournalError> {
-        let (log, keys) = self.verified_log(key).await?;
-        let mut files = self.files(stream).await?;
-        files.truncate(log.sealed(stream).map_or(0, BTreeMap::len));
-        if files.is_empty() {
-            return Ok(None);
-        }
-        Ok(Proof::of(&log, keys, stream, &files))
-    }
-
-    /// Proves that the newest checkpoint continues an older one. `None` if it does not.
-    ///
-    /// # Errors
-    /// No key of the journal has signed `old`. Otherwise the errors of [`Journal::verified_log`].
-    pub async fn prove_consistency(
-        &self,
-        key: &VerifierKey,
-        old: &str,
-    ) -> Result<Option<ConsistencyProof>, JournalError> {
-        let (log, keys) = self.verified_log(key).await?;
-        let chain = KeyChain::of(key, &keys);
-        let chain = chain.map_err(|flaw| unbelieved(&flaw.to_string()))?;
-        let checkpoint = opened(old, &chain)?;
-        let proof = ConsistencyProof::of(&log, keys, &checkpoint, old);
-        Ok(proof.filter(|proof| proof.check(key).is_ok()))
-    }
 }
 
 /// Whether `rotate-key` may not have created this file yet, or was killed before it did: the copy in
@@ -314,28 +318,42 @@ fn unfinished_exchange(finding: &Finding, walk: &Walk, newest: Option<&Checkpoin
         && newest.is_none_or(|newest| newest.number < seals)
 }
 
-fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
+pub(super) fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
     let opened = chain.open(note);
     opened.map_err(|flaw| unbelieved(&flaw.to_string()))
 }
 
-fn unbelieved(why: &str) -> Problem {
+pub(super) fn unbelieved(why: &str) -> Problem {
     let remedy = "pass a checkpoint that `sharehook audit seal` printed";
     Problem::new("checkpoint", why, remedy)
 }
 
-/// Returns a finding for each seal of which there is a checkpoint in `witnesses` that the log does
-/// not contain.
-fn disagreements(witnesses: &[&Checkpoint], walk: &Walk) -> Vec<Finding> {
+/// Fails if no key of the log has signed `kept`. Such a key may be unknown after a bad seal.
+fn require_signed(kept: &str, walk: &Walk) -> Result<(), Problem> {
+    let later = |one: &Checkpoint| one.number > walk.log.seals();
+    match opened(kept, &walk.keys) {
+        Err(_) if walk.ended && Checkpoint::unverified(kept).is_ok_and(|one| later(&one)) => Ok(()),
+        opened => opened.map(drop),
+    }
+}
+
+/// Returns a finding for each seal of which a witness that is signed by a key of the log has another
+/// checkpoint than the log. Also returns whether one of these seals is later than the log's.
+fn disagreements(witnesses: &[Witness<'_>], walk: &Walk) -> (Vec<Finding>, bool) {
     let all = witnesses.iter().zip(&walk.contains);
-    // The log may contain the seals after a bad one.
-    let read = |one: &Checkpoint| !walk.ended || one.number <= walk.log.seals();
-    let missing = all.filter(|(one, contained)| !**contained && read(one));
-    let mut findings: Vec<_> = missing
-        .map(|(one, _)| disagreement(one, &walk.log))
+    let signed = all.filter(|((note, _), _)| walk.keys.open(note).is_ok());
+    let lacking: Vec<&Checkpoint> = signed
+        .filter(|(_, contained)| !**contained)
+        .map(|((_, says), _)| says)
         .collect();
+    let removed = lacking.iter().any(|one| one.number > walk.log.seals());
+    // The log may contain the seals after a bad one.
+    let read = |one: &&&Checkpoint| !walk.ended || one.number <= walk.log.seals();
+    let findings = lacking.iter().filter(read);
+    let mut findings: Vec<_> = findings.map(|one| disagreement(one, &walk.log)).collect();
+    findings.sort_by(|a, b| a.path.cmp(&b.path));
     findings.dedup_by(|a, b| a.path == b.path);
-    findings
+    (findings, removed)
 }
 
 fn disagreement(kept: &Checkpoint, log: &VerifiedLog) -> Finding {

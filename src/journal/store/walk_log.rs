@@ -1,5 +1,5 @@
 //! Walks through the log, seal by seal, up to the first bad one. Takes the keys, and checkpoints
-//! that the log must contain; returns the verified content, and the flaws.
+//! that the log should contain; returns the verified content, and the flaws.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +12,10 @@ use super::super::record::Flaw;
 use super::objects::{Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError};
 
+/// A note from elsewhere than `log/checkpoints/`, and its checkpoint, unverified. The log must contain
+/// this checkpoint if a key of the log has signed the note.
+pub(super) type Witness<'n> = (&'n str, Checkpoint);
+
 /// The intact part of the log, and the flaws.
 pub(super) struct Walk {
     pub(super) log: VerifiedLog,
@@ -21,7 +25,7 @@ pub(super) struct Walk {
     pub(super) strays: Vec<Finding>,
     /// Whether a bad seal ended the walk.
     pub(super) ended: bool,
-    /// For each checkpoint that the log must contain, whether it does.
+    /// For each witness, whether the log contains its checkpoint.
     pub(super) contains: Vec<bool>,
     /// The paths, from the journal's root, of the objects that may exist: those of the verified
     /// seals and of a seal in progress. Also the paths of the strays, which are reported already.
@@ -34,12 +38,12 @@ pub(super) struct Walk {
 type Listed = [(&'static str, Vec<u64>); 2];
 
 impl Journal {
-    /// Verifies all seals up to the first bad one. `kept` are the checkpoints that the log must
-    /// contain. `whole` says whether to verify the other objects too, such as tiles.
+    /// Verifies all seals up to the first bad one, and the copies in `log/keys/` of the checkpoints
+    /// that introduce keys. `whole` says whether to verify the other objects too, such as tiles.
     pub(super) async fn walk_log(
         &self,
         keys: KeyChain,
-        kept: &[&Checkpoint],
+        witnesses: &[Witness<'_>],
         whole: bool,
     ) -> Result<Walk, JournalError> {
         let mut walk = Walk {
@@ -47,7 +51,7 @@ impl Journal {
             findings: Vec::new(),
             strays: Vec::new(),
             ended: false,
-            contains: vec![false; kept.len()],
+            contains: vec![false; witnesses.len()],
             paths: BTreeSet::new(),
             keys,
         };
@@ -66,7 +70,7 @@ impl Journal {
         while let Some((number, segment, note)) = reads.next().await {
             let next = match (flaw_of(segment)?, flaw_of(note)?) {
                 (Err(finding), _) | (_, Err(finding)) => Err(finding),
-                (Ok(Some(segment)), Ok(Some(note))) => walk.take(&segment, &note, kept),
+                (Ok(Some(segment)), Ok(Some(note))) => walk.take(&segment, &note, witnesses),
                 (Ok(None), Ok(Some(note))) => Err(without_segment(number, &note)),
                 (Ok(segment), Ok(None)) => match self.strays(number, &listed).await? {
                     Some(strays) => {
@@ -83,11 +87,11 @@ impl Journal {
                 },
             };
             match next {
-                Ok(objects) if whole => {
+                Ok(mut objects) => {
+                    objects.retain(|object| whole || object.path.starts_with("keys/"));
                     let findings = self.check_objects(objects, &mut walk.paths).await?;
                     walk.findings.extend(findings);
                 }
-                Ok(_) => {}
                 Err(finding) => {
                     walk.findings.push(finding);
                     walk.ended = true;
@@ -211,13 +215,13 @@ impl Walk {
         &mut self,
         segment: &Segment,
         note: &str,
-        kept: &[&Checkpoint],
+        witnesses: &[Witness<'_>],
     ) -> Result<Vec<Object>, Finding> {
         let number = segment.number;
         let mut objects = push(&mut self.log, &mut self.keys, segment, note)?;
         if let Some((newest, _)) = self.log.newest() {
-            for (kept, contains) in kept.iter().zip(&mut self.contains) {
-                *contains |= newest == *kept;
+            for ((_, says), contains) in witnesses.iter().zip(&mut self.contains) {
+                *contains |= newest == says;
             }
         }
         if segment.key_change.is_some() {

@@ -3,13 +3,13 @@
 //! again later. Spans that the collector refuses are dropped and counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 use serde_json::Value as Json;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::json;
@@ -24,6 +24,8 @@ use crate::telemetry::metrics::Metrics;
 /// nothing, and a server sends only at its regular times, not as soon as a batch is full.
 const REST: Duration = Duration::from_secs(30);
 
+/// The shortest time between two log lines about lost spans.
+const LOST_EVERY: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is honoured.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// How much is read of an answer. It is normally empty.
@@ -55,9 +57,9 @@ struct Partial {
 struct Signal {
     name: &'static str,
     /// When the newest request failed. `None` if it succeeded, or if there was no request yet.
-    failed: parking_lot::Mutex<Option<Instant>>,
+    failed: Mutex<Option<Instant>>,
     /// Until when the collector wants no request.
-    waits_until: parking_lot::Mutex<Option<Instant>>,
+    waits_until: Mutex<Option<Instant>>,
     /// Whether the collector rejected a part of the newest request that it took.
     partial: AtomicBool,
 }
@@ -66,8 +68,8 @@ impl Signal {
     fn new(name: &'static str) -> Self {
         Self {
             name,
-            failed: parking_lot::Mutex::default(),
-            waits_until: parking_lot::Mutex::default(),
+            failed: Mutex::default(),
+            waits_until: Mutex::default(),
             partial: AtomicBool::default(),
         }
     }
@@ -121,11 +123,33 @@ pub(super) struct Exporter {
     queue: Arc<Queue>,
     began: Timestamp,
     /// Held while requests are sent, so that only one is sent at a time.
-    sending: Mutex<()>,
+    sending: tokio::sync::Mutex<()>,
     spans: Signal,
     metrics: Signal,
-    /// Whether the time of a function was up during the newest request with spans.
-    cut_off: AtomicBool,
+    /// How many requests with spans in a row were cut off before the collector answered. Every
+    /// second one drops its spans.
+    cut_off: AtomicU32,
+    lost: Mutex<Lost>,
+}
+
+/// What the log has said about lost spans.
+#[derive(Debug, Default)]
+struct Lost {
+    spans: u64,
+    at: Option<Instant>,
+}
+
+impl Lost {
+    /// Returns how many of `spans` lost spans the log must name now, and counts them as named.
+    fn name_now(&mut self, spans: u64, at_end: bool) -> Option<u64> {
+        let soon = self.at.is_some_and(|at| at.elapsed() < LOST_EVERY);
+        let more = spans.saturating_sub(self.spans);
+        if more == 0 || (soon && !at_end) {
+            return None;
+        }
+        (self.spans, self.at) = (spans, Some(Instant::now()));
+        Some(more)
+    }
 }
 
 impl Exporter {
@@ -136,10 +160,11 @@ impl Exporter {
             sources,
             queue: Arc::new(Queue::new(&LOST_SPANS)),
             began: (sources.now)(),
-            sending: Mutex::default(),
+            sending: tokio::sync::Mutex::default(),
             spans: Signal::new("spans"),
             metrics: Signal::new("metrics"),
-            cut_off: AtomicBool::default(),
+            cut_off: AtomicU32::default(),
+            lost: Mutex::default(),
         }
     }
 
@@ -160,8 +185,10 @@ impl Exporter {
         self.settings.metrics.as_ref().map(|_| every)
     }
 
-    /// Sends the queued spans until the queue is empty or a request fails.
-    pub(super) async fn send_spans(&self) {
+    /// Sends the queued spans until the queue is empty or a request fails. If the future is
+    /// dropped before the collector answers, the spans return to the queue. If that happens twice
+    /// in a row to requests that begin by `in_time`, they are dropped and counted instead.
+    pub(super) async fn send_spans(&self, in_time: Option<Instant>) {
         let Some(url) = &self.settings.traces else {
             return;
         };
@@ -169,16 +196,21 @@ impl Exporter {
         if self.spans.must_wait() {
             return;
         }
-        while let Some(batch) = self.queue.batch() {
+        while let Some(mut batch) = self.queue.batch() {
             let message = json::traces(&self.settings.resource, batch.spans());
-            match self.post(url, &message).await {
+            if in_time.is_some_and(|end| Instant::now() <= end) {
+                let before = self.cut_off.fetch_add(1, Ordering::Relaxed);
+                batch.give_way(before % 2 == 1);
+            }
+            let end = self.post(url, &message).await;
+            self.cut_off.store(0, Ordering::Relaxed);
+            batch.give_way(false);
+            match end {
                 End::Accepted(partial) => {
                     batch.delivered(partial.rejected);
-                    self.cut_off.store(false, Ordering::Relaxed);
                     self.spans.note_success(&partial);
                 }
                 End::Refused(why) => {
-                    self.cut_off.store(false, Ordering::Relaxed);
                     batch.refused();
                     return self.spans.note_failure(&why);
                 }
@@ -245,20 +277,36 @@ impl Exporter {
 
     /// Sends spans and metrics, for at most `longest` together. The collector may have taken spans
     /// although its answer came too late, so after a second time in a row they are dropped, and give
-    /// way to newer ones.
+    /// way to newer ones. A request that begins in the second half of the time does not count.
     pub(super) async fn send_all(&self, metrics: &Metrics, longest: Duration) {
-        let end = Instant::now() + longest;
+        let begun = Instant::now();
+        let end = begun + longest;
         let late = "no answer in time";
-        if timeout_at(end, self.send_spans()).await.is_err() {
+        if timeout_at(end, self.send_spans(Some(begun + longest / 2)))
+            .await
+            .is_err()
+        {
             self.spans.note_failure(late);
-            if self.cut_off.swap(true, Ordering::Relaxed)
-                && let Some(batch) = self.queue.batch()
-            {
-                batch.refused();
-                self.cut_off.store(false, Ordering::Relaxed);
-            }
         } else if timeout_at(end, self.send_metrics(metrics)).await.is_err() {
             self.metrics.note_failure(late);
+        }
+    }
+
+    /// Drops and counts the spans that wait, because the process ends.
+    pub(super) fn give_up(&self) {
+        self.queue.give_up();
+        self.log_lost(true);
+    }
+
+    /// Logs how many spans were lost since it last did, but at most once a minute, unless the
+    /// process ends.
+    pub(super) fn log_lost(&self, at_end: bool) {
+        let lost = LOST_SPANS.load(Ordering::Relaxed);
+        if let Some(spans) = self.lost.lock().name_now(lost, at_end) {
+            tracing::warn!(
+                spans,
+                "lost spans: the collector refused them, or did not take them in time"
+            );
         }
     }
 
@@ -312,13 +360,11 @@ fn partial(answer: &[u8], secrets: &[&str]) -> Partial {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::convert::Infallible;
-    use std::sync::atomic::AtomicU32;
-
     use axum::Router;
     use axum::http::StatusCode;
     use axum::routing::post;
+    use std::collections::BTreeMap;
+    use std::convert::Infallible;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -367,7 +413,7 @@ mod tests {
         let exporter = exporter(Router::new().route("/v1/traces", busy)).await;
         exporter.queue().push(Json::Null);
         for _ in 0..2 {
-            exporter.send_spans().await;
+            exporter.send_spans(None).await;
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         assert_eq!(exporter.queue().batch().unwrap().spans().len(), 1);
@@ -386,6 +432,51 @@ mod tests {
             let waiting = queue.batch().map_or(0, |batch| batch.spans().len());
             assert_eq!(waiting, left);
         }
+        assert_eq!(LOST_SPANS.load(Ordering::Relaxed), 2);
+    }
+
+    /// A host can let a function answer several requests at a time. Only one of them sends.
+    #[tokio::test]
+    async fn spans_that_were_sent_once_do_not_give_way() {
+        let slow = post(async || tokio::time::sleep(Duration::from_secs(60)).await);
+        let exporter = exporter(Router::new().route("/v1/traces", slow)).await;
+        let (metrics, longest) = (Metrics::default(), Duration::from_millis(100));
+        exporter.queue().push(Json::Null);
+        let both = [(); 2].map(|()| exporter.send_all(&metrics, longest));
+        futures_util::future::join_all(both).await;
+        assert_eq!(exporter.queue().batch().unwrap().spans().len(), 1);
+        assert_eq!(LOST_SPANS.load(Ordering::Relaxed), 0);
+    }
+
+    /// Between two late answers, the collector says that it is busy.
+    #[tokio::test]
+    async fn an_answer_ends_the_row_of_late_ones() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let answer = post(async move || {
+            if count.fetch_add(1, Ordering::Relaxed) != 1 {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            StatusCode::SERVICE_UNAVAILABLE
+        });
+        let exporter = exporter(Router::new().route("/v1/traces", answer)).await;
+        let (metrics, longest) = (Metrics::default(), Duration::from_millis(300));
+        exporter.queue().push(Json::Null);
+        for _ in 0..3 {
+            exporter.send_all(&metrics, longest).await;
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        assert_eq!(exporter.queue().batch().unwrap().spans().len(), 1);
+    }
+
+    #[test]
+    fn the_log_names_each_lost_span_once() {
+        let mut lost = Lost::default();
+        assert_eq!(lost.name_now(0, false), None);
+        assert_eq!(lost.name_now(3, false), Some(3));
+        assert_eq!(lost.name_now(5, false), None, "a minute has not passed");
+        assert_eq!(lost.name_now(5, true), Some(2));
+        assert_eq!(lost.name_now(5, true), None);
     }
 
     #[tokio::test]
@@ -395,7 +486,7 @@ mod tests {
         exporter.send_metrics(&Metrics::default()).await;
         assert!(!exporter.rests());
         exporter.queue().push(Json::Null);
-        exporter.send_spans().await;
+        exporter.send_spans(None).await;
         assert!(exporter.rests());
         exporter.send_metrics(&Metrics::default()).await;
         assert!(exporter.rests(), "the spans failed");

@@ -74,8 +74,15 @@ where
 /// Sends the queued spans, for at most `longest`.
 pub async fn export_spans(longest: Duration) {
     if let Some(exporter) = EXPORTER.get() {
-        drop(tokio::time::timeout(longest, exporter.send_spans()).await);
+        drop(tokio::time::timeout(longest, exporter.send_spans(None)).await);
+        exporter.log_lost(false);
     }
+}
+
+/// Sends the last spans of a process, for at most `longest`. Logs how many are lost with it.
+pub async fn end(longest: Duration) {
+    export_spans(longest).await;
+    EXPORTER.get().into_iter().for_each(Exporter::give_up);
 }
 
 /// Sends the metrics, for at most `longest`.
@@ -88,8 +95,11 @@ pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
 /// Sends spans and metrics, for at most `longest` together. Sends nothing if a request to the
 /// collector failed shortly before.
 pub async fn export_all(metrics: &Metrics, longest: Duration) {
-    if let Some(exporter) = EXPORTER.get().filter(|exporter| !exporter.rests()) {
-        exporter.send_all(metrics, longest).await;
+    if let Some(exporter) = EXPORTER.get() {
+        if !exporter.rests() {
+            exporter.send_all(metrics, longest).await;
+        }
+        exporter.log_lost(false);
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Queue {
 pub(super) struct Batch<'a> {
     spans: Vec<Json>,
     queue: &'a Queue,
+    /// Whether the spans are dropped and counted, instead of returning to the queue.
+    gives_way: bool,
 }
 
 impl Queue {
@@ -64,7 +66,17 @@ impl Queue {
         let mut waiting = self.spans.lock();
         let most = waiting.len().min(MAX_BATCH);
         let spans: Vec<Json> = waiting.drain(..most).collect();
-        (!spans.is_empty()).then(|| Batch { spans, queue: self })
+        (!spans.is_empty()).then(|| Batch {
+            spans,
+            queue: self,
+            gives_way: false,
+        })
+    }
+
+    /// Drops and counts all spans that wait. Used when the process ends.
+    pub(super) fn give_up(&self) {
+        let waiting = std::mem::take(&mut *self.spans.lock());
+        self.count_dropped(waiting.len());
     }
 
     fn count_dropped(&self, spans: usize) {
@@ -77,6 +89,11 @@ impl Batch<'_> {
         &self.spans
     }
 
+    /// Says whether the spans are dropped if the batch is neither delivered nor refused.
+    pub(super) fn give_way(&mut self, gives_way: bool) {
+        self.gives_way = gives_way;
+    }
+
     /// Ends a batch that the collector accepted, except for `rejected` of its spans. Those are
     /// counted as dropped.
     pub(super) fn delivered(mut self, rejected: u64) {
@@ -85,13 +102,16 @@ impl Batch<'_> {
     }
 
     pub(super) fn refused(mut self) {
-        self.queue.count_dropped(self.spans.len());
-        self.spans.clear();
+        self.gives_way = true;
     }
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
+        if self.gives_way {
+            self.queue.count_dropped(self.spans.len());
+            return;
+        }
         let mut waiting = self.queue.spans.lock();
         // If there is not enough room, only the newest spans of the batch return to the queue.
         while let Some(span) = self.spans.pop() {
@@ -132,6 +152,9 @@ mod tests {
         queue.push(3.into());
         queue.batch().unwrap().refused();
         assert!(queue.batch().is_none() && dropped(&queue) == 1);
+        (0..2_u64).for_each(|span| queue.push(span.into()));
+        queue.give_up();
+        assert!(queue.batch().is_none() && dropped(&queue) == 3);
     }
 
     #[tokio::test]

@@ -11,10 +11,10 @@ use futures_util::TryStreamExt as _;
 use jiff::tz::TimeZone;
 use object_store::path::Path;
 
-use super::super::super::record::StreamId;
-use super::super::super::state::State;
+use super::super::super::record::{Stored, StreamId};
+use super::super::super::state::{State, StreamState};
 use super::super::objects::LISTING_TIMEOUT;
-use super::super::{Journal, JournalError};
+use super::super::{History, Journal, JournalError};
 use super::Index;
 use super::grants::{GrantEntry, meets};
 use crate::domain::{Action, ImageRef, Region, Timestamp};
@@ -58,6 +58,39 @@ impl Journal {
             return Ok(false);
         };
         self.touch(&path).await.map(|()| true)
+    }
+
+    /// Like [`Journal::read_unretired`], but also reads a retired request that needs an entry:
+    /// because it has later records than record 0 below `requests/`, or because it is a cancel whose
+    /// entry `index` lacks.
+    pub async fn read_to_index(
+        &self,
+        stream: StreamId,
+        index: &Index,
+    ) -> Result<Option<History>, JournalError> {
+        let folder = self.folder(stream).await?;
+        let retired = folder.retired && folder.end <= 1;
+        if retired && !self.lacks_cancel(stream, index).await? {
+            return Ok(None);
+        }
+        self.history(stream, &folder).await
+    }
+
+    /// Whether the stream is a cancel and `index` lacks one of its entries, according to record 0,
+    /// which names everything that a cancel affects. If record 0 cannot be read, returns true: the
+    /// segments, which have all records, then decide.
+    async fn lacks_cancel(&self, stream: StreamId, index: &Index) -> Result<bool, JournalError> {
+        let fetched = self.fetch_one(&self.record_path(stream, 0)).await?;
+        let first = fetched.record().and_then(Stored::read).ok();
+        let first = first.and_then(|first| StreamState::from_records([&first]).ok());
+        let Some(first) = first else {
+            return Ok(true);
+        };
+        Ok(first.state().is_some_and(|state| {
+            let entries = GrantEntry::of(state, 0).into_iter();
+            let mut paths = entries.filter_map(|entry| self.cancel_path(state, &entry));
+            paths.any(|path| !index.cancels.contains(&path))
+        }))
     }
 
     /// Returns the path of the entry that a cancel has besides `entry`; `None` for a share.

@@ -147,8 +147,15 @@ impl Journal {
     /// Returns the number of the log's entries, according to the newest file in
     /// `log/checkpoints/` that is a checkpoint of its number. Reads no later one than that of the
     /// newest segment: the highest number in the folder may be that of a stray file.
+    ///
+    /// # Errors
+    /// `log/checkpoint` shows that the log may lack its newest seals. Otherwise the store failed.
     async fn size_of_log(&self) -> Result<u64, JournalError> {
-        let last = self.log_end().await?.last;
+        let end = self.log_end().await?;
+        if let Some(error) = end.incomplete {
+            return Err(error);
+        }
+        let last = end.last;
         let mut numbers = vec![last];
         while let Some(number) = numbers.pop() {
             let note = self.checkpoint(number).await?;

@@ -66,6 +66,36 @@ async fn an_index_serves_one_journal() {
     open("moved").test_place([5; 8]).await.unwrap();
 }
 
+/// The other journal may keep its own index at that place, and may be first or second.
+#[tokio::test]
+async fn an_index_beside_the_records_serves_one_journal() {
+    let access = Access::default();
+    for owner_first in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (place, other) = (dir.path().join("one"), dir.path().join("two"));
+        let root = JournalLocation::Directory(place.clone());
+        let owner = || directory(&place);
+        let named = || directory(&place).with_index(&root, &access).unwrap();
+        let guest = || directory(&other).with_index(&root, &access).unwrap();
+        let (first, second): (&dyn Fn() -> Journal, &dyn Fn() -> Journal) = match owner_first {
+            true => (&owner, &guest),
+            false => (&guest, &owner),
+        };
+        first().test_place([1; 8]).await.unwrap();
+        first().test_place([2; 8]).await.unwrap();
+        let error = second().test_place([3; 8]).await.unwrap_err().to_string();
+        assert!(error.contains("the index of another journal"), "{error}");
+        if owner_first {
+            // The setting may name the journal's own place, and may be removed again.
+            named().test_place([4; 8]).await.unwrap();
+            fs::remove_file(place.join("index/probe/journal")).unwrap();
+            named().test_place([5; 8]).await.unwrap();
+            owner().test_place([6; 8]).await.unwrap();
+            assert!(guest().test_place([7; 8]).await.is_err());
+        }
+    }
+}
+
 /// Google Cloud Storage deletes one file per call, so many deletions would not end within one time
 /// limit.
 #[tokio::test]

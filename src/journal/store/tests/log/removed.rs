@@ -84,6 +84,54 @@ async fn log_checkpoint_shows_that_newer_seals_were_removed() {
     );
 }
 
+/// An older key is enough to follow the seals to the key that signed `log/checkpoint`.
+#[tokio::test]
+async fn a_removed_note_of_a_key_hides_no_removed_seal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    for (old, new, when) in [(7, 8, 300), (8, 9, 400)] {
+        let (old, new) = (signer(old), signer(new));
+        journal.rotate_key(&old, &new, at(when)).await.unwrap();
+    }
+    finished(&journal, "fourth").await;
+    let kept = journal.seal(&signer(9), at(500)).await.unwrap();
+    let kept = kept.checkpoint.unwrap();
+    assert_eq!(both(&journal, Some(&kept)).await, []);
+    let log = dir.path().join("log");
+    let note = log.join("keys/000004");
+    fs::remove_file(&note).unwrap();
+    let dropped = one("log/keys/000004", "dropped");
+    assert_eq!(both(&journal, Some(&kept)).await, dropped);
+    for gone in ["segments/000005", "checkpoints/000005"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    // The tiles of the removed seal are not called foreign: with the seal they belong there.
+    let removed = one("log/checkpoints/000005", "broken_log");
+    let expected = [removed.clone(), dropped].concat();
+    assert_eq!(both(&journal, None).await, expected);
+    assert_eq!(both(&journal, Some(&kept)).await, expected);
+    assert!(journal.verified_log(&key()).await.is_err());
+    fs::copy(log.join("checkpoints/000004"), note).unwrap();
+    assert_eq!(both(&journal, None).await, removed);
+    let error = journal.verified_log(&key()).await.unwrap_err().to_string();
+    assert!(error.contains("the newest seals were removed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_note_of_a_key_shows_that_its_seal_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let (old, new) = (signer(7), signer(8));
+    journal.rotate_key(&old, &new, at(300)).await.unwrap();
+    let log = dir.path().join("log");
+    for gone in ["segments/000003", "checkpoints/000003"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    fs::copy(log.join("checkpoints/000002"), log.join("checkpoint")).unwrap();
+    let expected = one("log/checkpoints/000003", "broken_log");
+    assert_eq!(both(&journal, None).await, expected);
+}
+
 #[tokio::test]
 async fn a_wrong_log_checkpoint_is_found_and_the_next_seal_writes_it_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -241,4 +289,82 @@ async fn segments_that_are_all_gone_are_a_finding() {
     fs::create_dir_all(segment.parent().unwrap()).unwrap();
     fs::write(segment, bytes).unwrap();
     assert_eq!(both(&journal, None).await, one("log", "no_seal"));
+}
+
+/// Otherwise the rest of the log would look like that of a journal that was never sealed, and the
+/// next seal would be made in the place of the first one.
+#[tokio::test]
+async fn a_log_without_its_first_segment_is_still_a_sealed_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    finished(&journal, "fourth").await;
+    let log = dir.path().join("log");
+    let first = log.join("segments/000001");
+    let kept = fs::read(&first).unwrap();
+    fs::remove_file(&first).unwrap();
+    fs::remove_file(log.join("checkpoint")).unwrap();
+    assert!(journal.has_seals().await.unwrap());
+    let all = everything(dir.path());
+    for error in [
+        journal.seal(&signer(7), at(300)).await.unwrap_err(),
+        journal.check_sealing(&key()).await.unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains("log/segments/000001: dropped"), "{text}");
+    }
+    assert_eq!(everything(dir.path()), all);
+    fs::write(&first, kept).unwrap();
+    assert_eq!(journal.seal(&signer(7), at(300)).await.unwrap().sealed, 3);
+    assert_eq!(both(&journal, None).await, []);
+}
+
+/// A request whose newest records were sealed in them would look unfinished, and its records would
+/// look unsealed.
+#[tokio::test]
+async fn nothing_is_compared_with_a_log_that_lacks_its_newest_seals() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let stream = StreamId::of(&identity("third"));
+    let log = dir.path().join("log");
+    for gone in ["segments/000002", "checkpoints/000002"] {
+        fs::remove_file(log.join(gone)).unwrap();
+    }
+    fs::remove_file(dir.path().join(format!("requests/{stream}/000002.json"))).unwrap();
+    let history = journal.read(stream).await.unwrap().unwrap();
+    let pass = journal.pass(at(400)).await.unwrap();
+    for error in [
+        journal
+            .require_newest(history.stream_state.head())
+            .await
+            .unwrap_err(),
+        journal.index_to_mend(&pass, true).await.unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains("the newest seals were removed"), "{text}");
+    }
+}
+
+/// The request is read from `requests/`, because it may have an unsealed record.
+#[tokio::test]
+async fn a_list_names_a_request_that_only_the_index_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let mut pass = journal.pass(at(300)).await.unwrap();
+    journal.note_pass(&mut pass, None).await.unwrap();
+    let stream = StreamId::of(&identity("third"));
+    let never_written = StreamId::of(&identity("fourth"));
+    for (stream, seq) in [(stream, 3), (never_written, 0)] {
+        let entry = journal.unsealed_path(stream, seq);
+        journal.touch(&entry).await.unwrap();
+    }
+    fs::remove_dir_all(dir.path().join(format!("requests/{stream}"))).unwrap();
+    let mut all = journal.newest_first(at(300)).await.unwrap();
+    let (mut flaws, mut requests) = (Vec::new(), 0);
+    while let Some(batch) = all.next().await.unwrap() {
+        flaws.extend(batch.flaws.iter().map(ToString::to_string));
+        requests += batch.requests.len();
+    }
+    assert_eq!((flaws.len(), requests), (1, 3), "{flaws:?}");
+    let lost = format!("requests/{stream}/000000.json");
+    assert!(flaws[0].contains(&lost), "{flaws:?}");
 }
