@@ -57,7 +57,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       [([if $good == [] then "The share of \($image) has ended: nothing of it was left to revoke."
          elif $good - $renewed != [] then "The share of \($image) with \($good - $renewed | list) has ended and was revoked."
          else "The share of \($image) has ended." end,
-         if $renewed != [] then "Another request shares it with \($renewed | list), too: it stays until that share ends." else empty end]
+         if $renewed != [] then "Another request shared it with \($renewed | list), too: that share ends by itself or stays until it is cancelled." else empty end]
         | join(" ")),
        "If you still need it, request a new share.", $which]
     else

@@ -56,7 +56,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       [([if $good == [] then "\($image)的共享已经结束，没有需要收回的内容。"
          elif $good - $renewed != [] then "\($image)对 \($good - $renewed | list) 的共享已经结束并收回。"
          else "\($image)的共享已经结束。" end,
-         if $renewed != [] then "另有请求也将其共享给 \($renewed | list)：那个共享到期时才会收回。" else empty end]
+         if $renewed != [] then "另有请求也将其共享给 \($renewed | list)：那个共享自行到期，或者在被取消之前一直有效。" else empty end]
         | join("")),
        "如果仍然需要，请提交新的共享申请。", $which]
     else

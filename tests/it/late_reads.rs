@@ -334,3 +334,35 @@ async fn what_the_list_named_while_it_was_open_is_fetched_once_more() {
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
+
+/// The cloud's site does not list the receivers of a blueprint, so a share that has made a call cannot
+/// be settled by a reading. It must not be closed at its first failed look at its instance.
+#[tokio::test]
+async fn a_share_that_has_called_waits_for_its_unreadable_instance() {
+    let world = feishu::world().await;
+    feishu::put_instance(&world, json!({}));
+    let refused =
+        "ShareBlueprintAcrossAccounts:error-before:InvalidParameterValue.AccountIdsNotExist@9";
+    assert!(world.cloud.inject(refused.parse().unwrap()));
+    announce(&world, CODE).await;
+    world.sweep().await;
+    assert_eq!(state(&world, CODE).await.status(), Status::Failed);
+    world.cloud.clear_faults();
+    feishu::fail(&world, Some(1_395_001));
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    let retried = world
+        .app
+        .retry(CODE, &by, "the account exists now", deadline());
+    retried.await.unwrap();
+    let waits = state(&world, CODE).await;
+    assert_eq!(waits.status(), Status::Pending, "{:?}", waits.results());
+    feishu::fail(&world, None);
+    world.advance(1_000);
+    world.sweep().await;
+    assert_eq!(state(&world, CODE).await.status(), Status::Completed);
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    world.verify().await.unwrap();
+}

@@ -760,7 +760,7 @@ async fn a_renewal_is_told_of_its_own_end() {
     let end = told.iter().find(|(kind, _)| kind == "revoked invoke/FIRST");
     let (_, handed_over) = end.unwrap();
     let text = format!(
-        "has ended. Another request shares it with {}, too",
+        "has ended. Another request shared it with {}, too",
         ACCOUNTS[0]
     );
     assert!(handed_over.contains(&text), "{handed_over}");
@@ -789,7 +789,7 @@ async fn a_share_that_leaves_a_part_to_another_one_is_told_of_both() {
     };
     for part in [
         format!("with {} has ended and was revoked.", ACCOUNTS[1]),
-        format!("Another request shares it with {}, too", ACCOUNTS[0]),
+        format!("Another request shared it with {}, too", ACCOUNTS[0]),
     ] {
         assert!(text.contains(&part), "{part}: {text}");
     }

@@ -134,9 +134,12 @@ impl App {
         }
         let (at, differences) = (self.now(), report.differences.len() as u64);
         self.compared(at, differences);
-        let noted = self.journal.note_comparison(at, differences);
+        let noted = async {
+            self.prove_create_only().await?;
+            self.journal.note_comparison(at, differences).await
+        };
         if let Err(error) = noted.await {
-            tracing::error!(%error, "cannot record that a comparison ended, so the metrics of other processes do not show it");
+            tracing::error!(%error, "cannot record that a comparison ended, or delete the marks of earlier ones; the metrics may show an earlier comparison");
         }
         Ok(report)
     }

@@ -198,7 +198,7 @@ impl App {
                 let shown = if text.is_empty() { "" } else { ": " };
                 Err(Failure {
                     is_final: status == 410,
-                    refused: (400..500).contains(&status) && status != 429,
+                    refused: (400..500).contains(&status) && !matches!(status, 409 | 429),
                     retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
                     ..notification.failed(&format!("HTTP {status}{shown}{text}"))
                 })

@@ -390,7 +390,7 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    fn retried_until(&self) -> Timestamp {
+    pub(super) fn retried_until(&self) -> Timestamp {
         let begun = self.state().begins_at();
         begun.checked_add(self.retry_for).unwrap_or(Timestamp::MAX)
     }

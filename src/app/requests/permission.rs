@@ -36,8 +36,8 @@ pub(in crate::app) enum Withheld {
     /// Every item was called off, by later cancels or because the request's approval was withdrawn.
     CalledOff,
     Denied(Verdict),
-    /// The instance of the request's approval cannot be read, or is not approved now. The turn
-    /// shares nothing, and the request is closed only after the time for retries.
+    /// The instance of the request's approval could not be read, or was not approved, until the
+    /// time for retries was over.
     Unread(String),
 }
 

@@ -8,8 +8,8 @@ use crate::app::cloud_accounts::own_account;
 use crate::app::context::{self, LATE_CALL, pause};
 use crate::app::grants::{Ownership, image_missing, unpublished};
 use crate::app::{App, Deadline};
-use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind};
-use crate::journal::{Claim, JournalError, Phase, State};
+use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind, Timestamp};
+use crate::journal::{Claim, JournalError, MAX_PAUSE_OF_WORK, Phase, State};
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 use crate::telemetry::{Step, step};
@@ -108,10 +108,7 @@ impl App {
             Order::Begin(beginning) => beginning,
             Order::CalledOff(call_off) => return writer.call_off(call_off).await,
             Order::Wait { until, why } => return writer.wait(why, until).await,
-            Order::Unread(why) => {
-                let reason = Withheld::Unread(why);
-                return self.close_withheld(writer, &reason, deadline).await;
-            }
+            Order::Unread(why) => return self.end_unread(writer, why, deadline).await,
         };
         writer.renewed = renewed;
         let results = self
@@ -235,10 +232,31 @@ impl App {
         ownership.judge(results, &state.results(), &image, account)
     }
 
-    /// Closes a request for this reason, or defers it if a later turn must look again. If an earlier
-    /// turn looked at the cloud, its worker may have shared something without recording it, so the
-    /// cloud is read first. What a share's worker shared is recorded and revoked later. What a
-    /// cancel's worker took away is recorded, too.
+    /// Ends a turn that could not read the instance of the request's approval, or found it not
+    /// approved. The share waits until the time for retries is over, and is closed then. Do not close
+    /// it earlier: closing also settles what an interrupted worker may have shared, and where the
+    /// cloud cannot be read, this would end the share at its first failed look.
+    async fn end_unread(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        why: String,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let (now, until) = (self.now(), writer.retried_until());
+        // A look that only lacked time must not be the last one.
+        if now < until || context::left(deadline).is_zero() {
+            let next = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);
+            let next = if now < until { next.min(until) } else { next };
+            return writer.wait(why, next).await;
+        }
+        self.close_withheld(writer, &Withheld::Unread(why), deadline)
+            .await
+    }
+
+    /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
+    /// have shared something without recording it, so the cloud is read first. What a share's
+    /// worker shared is recorded and revoked later. What a cancel's worker took away is recorded,
+    /// too.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,

@@ -3,13 +3,14 @@
 //! have no later records, except cancels that lack their entry. It returns counts, and may be
 //! interrupted at any point.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::app::{App, Deadline, context};
-use crate::journal::{JournalError, Pass};
+use crate::journal::{JournalError, Pass, StreamId};
 
 /// Number of requests after which the pass records its progress.
 const STREAMS: usize = 256;
@@ -77,7 +78,7 @@ impl App {
         let began = Instant::now();
         let sealing = self.config().seal.is_some();
         let index = self.journal.index_to_mend(pass, sealing).await?;
-        let mut compared = Compared::default();
+        let (mut compared, of_retired) = (Compared::default(), AtomicU64::new(0));
         loop {
             let streams = self.journal.next_streams(pass).await?;
             for some in streams.chunks(STREAMS) {
@@ -86,8 +87,10 @@ impl App {
                 }
                 let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
                 for few in some.chunks(READERS) {
-                    let reads =
-                        (few.iter()).map(|stream| self.journal.read_to_index(*stream, &index));
+                    let read = |stream: &StreamId| {
+                        self.journal.read_to_index(*stream, &index, &of_retired)
+                    };
+                    let reads = few.iter().map(read);
                     for (stream, read) in few.iter().zip(join_all(reads).await) {
                         match read {
                             Ok(Some(history)) => {
@@ -105,7 +108,7 @@ impl App {
                 let journal = &self.journal;
                 let in_some =
                     journal.mend_index(&index, &histories, &unreadable, self.now(), rules);
-                compared.mended += in_some.await?;
+                compared.mended += in_some.await? + of_retired.swap(0, Ordering::Relaxed);
                 self.journal.note_pass(pass, some.last().copied()).await?;
             }
             if streams.is_empty() {

@@ -84,8 +84,13 @@ impl App {
         // Fail before the first call if the journal is open only for reading, because a sweep must
         // claim each request before it works on it.
         self.journal.writable()?;
-        // Another journal may use this index. Do not delete its entries.
-        self.prove_create_only().await?;
+        // Another journal may use this index. Do not delete its entries. Any other failure stops
+        // each turn that writes, but not the search for overdue shares.
+        if let Err(error) = self.prove_create_only().await
+            && (self.journal.index_is_elsewhere() || matches!(error, JournalError::Place(_)))
+        {
+            return Err(error);
+        }
         self.log_refusals();
         self.clouds.forget_clock();
         Box::pin(self.reconcile(deadline)).await;

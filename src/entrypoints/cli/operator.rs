@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::app::{Answer, Compared, Deadline, Reply, Retried, RetryError, RevokedNow};
+use crate::app::{Answer, Deadline, Reply, Retried, RetryError, RevokedNow};
 use crate::domain::Status;
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
@@ -87,14 +87,19 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
 pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<Exit, Failure> {
     let app = context.calling(&options.cloud).await?.start().await?;
     let index = match options.rebuild {
-        true => Some(during("rebuilding the index", Box::pin(app.reindex())).await?),
+        true => Some(during("rebuilding the index", Box::pin(app.reindex())).await),
         false => None,
     };
+    // An index that cannot be rebuilt, for example because the newest seals are lost, stops no due
+    // work.
     let sweeping = app.sweep_at_once(Deadline::after(SWEEP_BUDGET));
     let mut report = counting("sweeping", app.work_done(), sweeping).await?;
-    let failure = index.as_ref().and_then(Compared::failure);
-    report.failures.extend(failure);
-    let mended = index.map(|index| index.mended);
+    report.failures.extend(match &index {
+        Some(Ok(index)) => index.failure(),
+        Some(Err(error)) => Some(error.to_string()),
+        None => None,
+    });
+    let mended = index.and_then(Result::ok).map(|index| index.mended);
     if context.json {
         let mut shown = json!(report);
         if let (Some(mended), Some(shown)) = (mended, shown.as_object_mut()) {

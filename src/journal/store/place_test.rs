@@ -216,7 +216,7 @@ impl Journal {
     }
 
     /// Whether the index has a place of its own.
-    fn index_is_elsewhere(&self) -> bool {
+    pub fn index_is_elsewhere(&self) -> bool {
         self.index.is_some()
     }
 

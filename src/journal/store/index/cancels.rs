@@ -6,6 +6,7 @@
 //! meanwhile.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::TryStreamExt as _;
 use jiff::tz::TimeZone;
@@ -60,36 +61,48 @@ impl Journal {
         self.touch(&path).await.map(|()| true)
     }
 
-    /// Like [`Journal::read_unretired`], but also reads a retired request that needs an entry:
-    /// because it has later records than record 0 below `requests/`, or because it is a cancel whose
-    /// entry `index` lacks.
+    /// Like [`Journal::read_unretired`], but also reads a retired request that has later records
+    /// than record 0 below `requests/`. If a retired request is a cancel, writes the entries that
+    /// `index` lacks, and counts them in `mended`.
     pub async fn read_to_index(
         &self,
         stream: StreamId,
         index: &Index,
+        mended: &AtomicU64,
     ) -> Result<Option<History>, JournalError> {
         let folder = self.folder(stream).await?;
-        let retired = folder.retired && folder.end <= 1;
-        if retired && !self.lacks_cancel(stream, index).await? {
-            return Ok(None);
+        if folder.retired && folder.end <= 1 {
+            // Record 0 names everything that a cancel affects, so the segments, which are large, are
+            // read only if it is damaged.
+            if let Some(lacking) = self.lacking_cancels(stream, index).await? {
+                for path in &lacking {
+                    self.touch(path).await?;
+                }
+                mended.fetch_add(lacking.len() as u64, Ordering::Relaxed);
+                return Ok(None);
+            }
         }
         self.history(stream, &folder).await
     }
 
-    /// Whether the stream is a cancel and `index` lacks one of its entries, according to record 0,
-    /// which names everything that a cancel affects. If record 0 cannot be read, returns true: the
-    /// segments, which have all records, then decide.
-    async fn lacks_cancel(&self, stream: StreamId, index: &Index) -> Result<bool, JournalError> {
+    /// Returns the entries that the stream, if it is a cancel, has according to its record 0 and
+    /// that `index` lacks. `None` if record 0 cannot be read.
+    async fn lacking_cancels(
+        &self,
+        stream: StreamId,
+        index: &Index,
+    ) -> Result<Option<Vec<Path>>, JournalError> {
         let fetched = self.fetch_one(&self.record_path(stream, 0)).await?;
         let first = fetched.record().and_then(Stored::read).ok();
         let first = first.and_then(|first| StreamState::from_records([&first]).ok());
-        let Some(first) = first else {
-            return Ok(true);
-        };
-        Ok(first.state().is_some_and(|state| {
-            let entries = GrantEntry::of(state, 0).into_iter();
-            let mut paths = entries.filter_map(|entry| self.cancel_path(state, &entry));
-            paths.any(|path| !index.cancels.contains(&path))
+        Ok(first.map(|first| {
+            let entries = first.state().into_iter().flat_map(|state| {
+                let entries = GrantEntry::of(state, 0).into_iter();
+                entries.filter_map(|entry| self.cancel_path(state, &entry))
+            });
+            entries
+                .filter(|path| !index.cancels.contains(path))
+                .collect()
         }))
     }
 
