@@ -4,11 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
-use crate::domain::{JsonFlaw, Problem, read_json};
+use crate::domain::{JsonFlaw, Problem, read_json, visible};
 
 use super::http::HttpResponse;
 use super::http::event::{self, Form};
 use super::outcome::Outcome;
+
+/// How many characters of a timer's text the log shows.
+const MAX_SHOWN: usize = 80;
 
 /// The answer or the named error of an invocation, and the outcome from which it follows.
 pub(crate) struct Invocation {
@@ -79,9 +82,17 @@ pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Proble
 }
 
 /// Whether a timer's text is `{"task":"drift"}`, which requests a comparison of the cloud with the
-/// journal. Every other text requests a sweep.
+/// journal. Every other text requests a sweep. Logs a text that requests neither, because it may be
+/// a misspelt request for a comparison.
 pub(crate) fn asks_for_drift(text: &str) -> bool {
-    read_json(text.as_bytes()).is_ok_and(|task| task == json!({ "task": "drift" }))
+    let task = read_json(text.as_bytes()).ok();
+    let requests = |name: &str| task == Some(json!({ "task": name }));
+    if !text.trim().is_empty() && !requests("sweep") && !requests("drift") {
+        let shown: String = text.chars().take(MAX_SHOWN).collect();
+        let text = visible(&shown, &[]);
+        tracing::warn!(%text, r#"swept for a timer whose text is neither {"task":"sweep"} nor {"task":"drift"}; correct it"#);
+    }
+    requests("drift")
 }
 
 /// Runs one sweep for a schedule or timer of any function host.

@@ -108,14 +108,13 @@ impl PolicySet {
         let own = self.known.iter().map(|entity| entity.uid());
         let own = own.filter(|uid| kinds.contains(&uid.type_name()));
         let own = own.map(|uid| (uid.type_name().to_string(), uid.id().unescaped().to_owned()));
-        let left: BTreeMap<String, String> = own.filter(|uid| sample.contains(uid)).fold(
-            BTreeMap::new(),
-            |mut first, (kind, id)| {
-                first.entry(kind).or_insert(id);
-                first
-            },
-        );
-        let shown: Vec<&str> = left.values().map(String::as_str).collect();
+        // Sorted, so that each run names the same ones.
+        let left: BTreeSet<(String, String)> = own.filter(|uid| sample.contains(uid)).collect();
+        let mut first: BTreeMap<String, String> = BTreeMap::new();
+        for (kind, id) in left {
+            first.entry(kind).or_insert(id);
+        }
+        let shown: Vec<&str> = first.values().map(String::as_str).collect();
         (!shown.is_empty()).then(|| {
             let problem = format!(
                 "lists entities of the sample, such as {}: in your systems and at the cloud they may \

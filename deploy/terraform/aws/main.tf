@@ -1,6 +1,5 @@
-# sharehook on AWS Lambda, with the same resources as template.yaml: an HTTP API, a queue with a dead-letter queue, two schedules, the
-# journal's bucket, and alarms.
-# Secrets are read at run time. README.md beside this file says what was checked and what was not.
+# sharehook on AWS Lambda: an HTTP API, a queue with a dead-letter queue, two schedules, the journal's bucket, and alarms.
+# Secrets are read at run time. README.md in the folder above says what differs from template.yaml, and what was not tried.
 
 terraform {
   required_version = ">= 1.6"
@@ -27,14 +26,14 @@ resource "aws_lambda_function" "sharehook" {
   reserved_concurrent_executions = var.reserved_concurrency
 
   environment {
-    variables = {
+    variables = merge({ for name in var.secret_names : name => "aws-secretsmanager:${var.secret_arn}#${name}" }, {
       SHAREHOOK_JOURNAL    = "s3://${aws_s3_bucket.journal.bucket}/journal"
       SHAREHOOK_QUEUE_ARN  = aws_sqs_queue.requests.arn
       SHAREHOOK_CLOUD_SITE = var.cloud_site
       # The extension must not cache secrets, because the function decides when to read a secret again.
       SECRETS_MANAGER_TTL = "0"
       SHAREHOOK_SEAL_KEY   = "aws-secretsmanager:${var.secret_arn}#${var.seal_key_field}"
-    }
+    })
   }
 
   logging_config {

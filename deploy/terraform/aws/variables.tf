@@ -17,7 +17,13 @@ variable "architecture" {
 
 variable "secret_arn" {
   type        = string
-  description = "Secrets Manager secret, a JSON object, that sharehook.toml names as aws-secretsmanager:ARN#FIELD."
+  description = "Secrets Manager secret, a JSON object, with a field for each of secret_names and for seal_key_field."
+}
+
+variable "secret_names" {
+  type        = list(string)
+  default     = ["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "JIRA_WEBHOOK_SECRET", "GITHUB_WEBHOOK_SECRET"]
+  description = "The fields of the secret that the function reads: the cloud's key pair, and each env:NAME of sharehook.toml."
 }
 
 variable "secrets_extension_arn" {

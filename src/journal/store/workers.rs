@@ -68,9 +68,16 @@ fn lock(path: &FsPath, of: &str) -> io::Result<File> {
     }
 }
 
+/// Where Linux shows the id of the current boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// Returns the id of the machine's current boot. Fails on systems other than Linux.
 fn boot() -> io::Result<String> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let boot = std::fs::read_to_string(BOOT_ID);
+    let boot = boot.map_err(|error| {
+        let remedy = "in a systemd unit remove ProcSubset=pid";
+        io::Error::new(error.kind(), format!("{BOOT_ID}: {error}; {remedy}"))
+    })?;
     Ok(boot.trim().to_owned())
 }
 

@@ -35,11 +35,11 @@ impl fmt::Display for SourceSummary {
         let (name, scheme) = (&self.name, &self.scheme);
         write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)?;
         if self.fetch == Some(Fetcher::HTTP) {
-            let missing = "withdrawals, nor approvals whose event was lost";
             write!(
                 f,
-                "\n           fetches each ticket; does not find {missing}"
+                "\n           fetches each ticket; does not find withdrawals,"
             )?;
+            write!(f, "\n           nor approvals whose event was lost")?;
         }
         let replies = match self.replies {
             Replies::Status => None,

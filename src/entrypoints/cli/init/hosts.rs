@@ -49,17 +49,23 @@ pub(super) fn files(
         DeployTo::Lambda => vec![("template.yaml".to_owned(), template(variables))],
         DeployTo::Container => vec![
             ("Dockerfile".to_owned(), dockerfile()),
-            (".dockerignore".to_owned(), PRIVATE.replace('/', "")),
+            (".dockerignore".to_owned(), ignored()),
         ],
         DeployTo::Knative => vec![("service.yaml".to_owned(), KNATIVE.to_owned())],
         DeployTo::Scf => vec![("scf_bootstrap".to_owned(), SCF.to_owned())],
         DeployTo::Azure => {
             let queue = Some(&AZURE_QUEUE).filter(|_| has_queue);
-            let ignore = [(".funcignore".to_owned(), PRIVATE.replace('/', ""))];
+            let ignore = [(".funcignore".to_owned(), ignored())];
             let shipped = AZURE.iter().chain(queue).map(owned);
             shipped.chain(ignore).collect()
         }
     }
+}
+
+/// What no image and no publication contains: what is private, and the test cases, which have
+/// real tickets.
+fn ignored() -> String {
+    format!("{}policy/cases\n", PRIVATE.replace('/', ""))
 }
 
 /// The template for AWS Lambda. Adds `variables` to its list of secret names, except the variable
@@ -115,11 +121,13 @@ fn steps(host: DeployTo) -> &'static str {
         }
         DeployTo::Container => {
             "Container: put the static binary into this folder as `sharehook`, and run `docker build -t sharehook .`. Start\n\
-             it with the variables below."
+             it with the variables below. Run `sharehook drift --scheduled` once a day beside it: it compares the\n\
+             cloud with the journal."
         }
         DeployTo::Knative => {
-            "Knative, Cloud Run: make the image (`--host container` writes its Dockerfile) and a secret `sharehook` with\n\
-             the variables below; set image and bucket in `service.yaml`, and run `kubectl apply -f service.yaml`."
+            "Knative: make the image (`--host container` writes its Dockerfile) and a secret `sharehook` with the\n\
+             variables below; set image and bucket in `service.yaml`, and run `kubectl apply -f service.yaml`.\n\
+             Cloud Run needs another file: `deploy/cloud-run/` in the repository."
         }
         DeployTo::Azure => {
             "Azure Functions: put the static binary beside `host.json` as `sharehook`, set the variables below in the\n\
@@ -129,7 +137,8 @@ fn steps(host: DeployTo) -> &'static str {
             "Tencent SCF: run `sharehook bundle package`, and put the static binary into `package` as `sharehook`, and\n\
              `scf_bootstrap` as `scf_bootstrap` and as `bootstrap`. Zip what is in `package`, and create of it a web\n\
              function for the webhooks, and an event function with a timer of five minutes, which ends expired\n\
-             shares: a web function takes no timer event. Give both an execution role."
+             shares: a web function takes no timer event. Add a daily timer with the message `{\"task\":\"drift\"}`,\n\
+             which compares the cloud with the journal. Give both functions an execution role."
         }
     }
 }
@@ -151,7 +160,7 @@ pub(super) fn deployment(hosts: &[DeployTo]) -> String {
         .collect();
     format!(
         "\n## Deploy\n\n{steps}\n\
-         Each host needs these variables:\n\n\
+         Each host needs these variables; `template.yaml` sets all of them itself:\n\n\
          - those of `.env`;\n\
          - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n\
          \x20 the folder `journal` with its instance;\n\

@@ -25,7 +25,7 @@ pub(crate) enum DeployTo {
     Lambda,
     /// Any container host: Dockerfile
     Container,
-    /// Knative Serving and Cloud Run: service.yaml
+    /// Knative Serving: service.yaml
     Knative,
     /// Azure Functions: host.json and a folder per trigger
     Azure,
