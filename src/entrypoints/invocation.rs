@@ -90,7 +90,7 @@ pub(crate) fn asks_for_drift(text: &str) -> bool {
     if !text.trim().is_empty() && !requests("sweep") && !requests("drift") {
         let shown: String = text.chars().take(MAX_SHOWN).collect();
         let text = visible(&shown, &[]);
-        tracing::warn!(%text, r#"swept for a timer whose text is neither {"task":"sweep"} nor {"task":"drift"}; correct it"#);
+        tracing::warn!(%text, r#"swept for a timer whose text is neither {{"task":"sweep"}} nor {{"task":"drift"}}; correct it"#);
     }
     requests("drift")
 }
