@@ -158,9 +158,13 @@ pub(super) fn deployment(hosts: &[DeployTo]) -> String {
         .into_iter()
         .map(|step| format!("- {}\n", step.replace('\n', "\n  ")))
         .collect();
+    let itself = match hosts.contains(&DeployTo::Lambda) {
+        true => "; `template.yaml` sets all of them itself",
+        false => "",
+    };
     format!(
         "\n## Deploy\n\n{steps}\n\
-         Each host needs these variables; `template.yaml` sets all of them itself:\n\n\
+         Each host needs these variables{itself}:\n\n\
          - those of `.env`;\n\
          - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n\
          \x20 the folder `journal` with its instance;\n\
