@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::app::calls::{execute, observe};
 use crate::app::cloud_accounts::own_account;
 use crate::app::context::{self, LATE_CALL, pause};
@@ -22,6 +24,9 @@ use super::on_record::OnRecord;
 use super::permission::{Permission, Withheld};
 use super::stop::Stop;
 use super::withdrawn_cancel::read_later;
+
+/// The shortest pause between two looks at an instance that cannot be read or is not approved.
+const MIN_PAUSE_OF_LOOKS: SignedDuration = SignedDuration::from_secs(5);
 
 impl App {
     /// Carries out what `permission` allows, closes or defers the request, and revokes what was
@@ -245,8 +250,13 @@ impl App {
         let (now, until) = (self.now(), writer.retried_until());
         // A look that only lacked time must not be the last one.
         if now < until || context::left(deadline).is_zero() {
-            let next = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);
+            // The pauses grow with the time since the attempts began.
+            let pause = now.duration_since(writer.state().begins_at());
+            let next = now.checked_add(pause.clamp(MIN_PAUSE_OF_LOOKS, MAX_PAUSE_OF_WORK));
+            let next = next.unwrap_or(Timestamp::MAX);
             let next = if now < until { next.min(until) } else { next };
+            let identity = writer.state().identity();
+            tracing::warn!(%identity, why, "the share waits: the instance of its approval cannot be read, or is not approved");
             return writer.wait(why, next).await;
         }
         self.close_withheld(writer, &Withheld::Unread(why), deadline)

@@ -65,6 +65,7 @@ impl App {
         pass: &mut Pass,
         deadline: Deadline,
     ) -> Result<Compared, JournalError> {
+        self.prove_create_only().await?;
         let time = (context::left(deadline) / 3).min(MAX_TIME);
         let compared = self.compare(pass, time).await?;
         let mended = compared.mended;

@@ -297,13 +297,17 @@ impl App {
     /// report names the stream.
     async fn without_records(&self, due_stream: &DueStream, round: &mut Round) {
         if due_stream.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
-            let gone = JournalError::Gone {
-                stream: due_stream.stream,
-            };
+            let stream = due_stream.stream;
+            let gone = JournalError::Gone { stream };
             round.report.failures.push(gone.to_string());
             return;
         }
-        if let Err(error) = self.journal.forget(&due_stream.wake_ups, round.now).await {
+        let forgotten = async {
+            // The entries may be another journal's, if this sweep could not test the place yet.
+            self.prove_create_only().await?;
+            self.journal.forget(&due_stream.wake_ups, round.now).await
+        };
+        if let Err(error) = forgotten.await {
             round.report.failures.push(error.to_string());
         }
     }

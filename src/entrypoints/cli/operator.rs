@@ -91,7 +91,10 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         false => None,
     };
     // An index that cannot be rebuilt, for example because the newest seals are lost, stops no due
-    // work.
+    // work. Log the error here, because the sweep may fail, too.
+    if let Some(Err(error)) = &index {
+        tracing::error!(%error, "rebuilding the index failed");
+    }
     let sweeping = app.sweep_at_once(Deadline::after(SWEEP_BUDGET));
     let mut report = counting("sweeping", app.work_done(), sweeping).await?;
     report.failures.extend(match &index {

@@ -18,9 +18,12 @@ pub(super) struct Place {
     pub(super) location: Arc<JournalLocation>,
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) scrub: Arc<Scrub>,
-    /// Of a bucket: lists it page by page. The path is that of the journal's root in the bucket.
-    pub(super) pages: Option<(Arc<dyn PaginatedListStore>, Path)>,
+    /// `None` if the place is no bucket.
+    pub(super) pages: Option<Pages>,
 }
+
+/// A bucket that can be listed page by page, and the path of the journal's root in it.
+pub(super) type Pages = (Arc<dyn PaginatedListStore>, Path);
 
 /// What probes showed since the journal was opened.
 #[derive(Default)]

@@ -14,6 +14,7 @@ use super::super::location::JournalLocation;
 use super::claim::MAX_PAUSE;
 use super::directory::if_present;
 use super::objects::{Created, Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
+use super::place::Pages;
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
 
@@ -116,32 +117,56 @@ impl Journal {
 
     /// Tests the lists of the index's place, in which `probe` was just created.
     async fn test_lists(&self, probe: &Path) -> Result<(), JournalError> {
-        let folder = self.path(&["index", "probe"]);
-        if self.index_store().pages.is_none() {
-            return self.require_listed(&folder, probe).await;
-        }
+        let Some(pages) = &self.index_store().pages else {
+            return self.require_listed(probe).await;
+        };
         // A second page needs a second file.
         let other = Path::from(format!("{probe}-2"));
         self.create_at(&other, PROBE).await?;
-        let listed = self.require_listed(&folder, probe);
-        let paged = self.require_pages(&folder, [probe, &other]);
+        let listed = self.require_listed(probe);
+        let paged = self.require_pages(pages, [probe, &other]);
         let (listed, paged) = join(listed, paged).await;
         drop(self.remove_at(&other).await);
         listed.and(paged)
     }
 
-    /// Fails unless the list of `folder` has the file at `path`, which exists. A share and a cancel
-    /// find each other by such lists.
-    async fn require_listed(&self, folder: &Path, path: &Path) -> Result<(), JournalError> {
-        let listed = self.listed(folder, OPERATION_TIMEOUT).await?;
-        match listed.objects.iter().any(|found| found.location == *path) {
+    /// Fails unless a list has `probe`, which exists. A share and a cancel find each other by lists.
+    async fn require_listed(&self, probe: &Path) -> Result<(), JournalError> {
+        let place = self.place_of(probe.as_ref());
+        let (shown, path) = match &place.pages {
+            Some(pages) => {
+                let page = self.page(pages, probe, PaginatedListOptions::default());
+                (page.await?.result, below(&pages.1, probe))
+            }
+            None => {
+                let folder = self.path(&["index", "probe"]);
+                let listed = self.listed(&folder, OPERATION_TIMEOUT);
+                (listed.await?, probe.clone())
+            }
+        };
+        match shown.objects.iter().any(|found| found.location == path) {
             true => Ok(()),
             false => unfit(
-                &self.place_of(path.as_ref()).location,
+                &place.location,
                 "does not list a file that was just created",
                 "whose lists show a file as soon as it is written; those of replicas, caches and gateways may lag",
             ),
         }
+    }
+
+    /// Lists a page of the files whose names begin as `probe`'s. A bucket may have very many other
+    /// probes, because earlier versions left one at each start if they could not delete it.
+    async fn page(
+        &self,
+        (store, root): &Pages,
+        probe: &Path,
+        options: PaginatedListOptions,
+    ) -> Result<PaginatedListResult, JournalError> {
+        let mut prefix = below(root, probe).to_string();
+        // `object_store` leaves out a file that has the prefix itself as its name.
+        prefix.pop();
+        let list = store.list_paginated(Some(&prefix), options);
+        self.listing(probe, OPERATION_TIMEOUT, list).await
     }
 
     /// Lists the records of no request, to learn whether this process may list the records' place.
@@ -151,38 +176,37 @@ impl Journal {
         self.listed(&folder, OPERATION_TIMEOUT).await.map(drop)
     }
 
-    /// Fails unless a list of `folder` with one file per page has a further page, or shows `both`
-    /// files at once. `object_store` takes a page that names no next one for the last.
-    async fn require_pages(&self, folder: &Path, both: [&Path; 2]) -> Result<(), JournalError> {
-        let place = self.index_store();
-        let Some((store, root)) = &place.pages else {
-            return Ok(());
-        };
-        let at = |path: &Path| root.parts().chain(path.parts()).collect::<Path>();
-        let prefix = format!("{}/", at(folder));
-        let page = async |page_token| {
+    /// Fails unless a list with one file per page has a further page, or shows `both` files at once.
+    /// `object_store` takes a page that names no next one for the last.
+    async fn require_pages(&self, pages: &Pages, both: [&Path; 2]) -> Result<(), JournalError> {
+        let page = |page_token| {
             let options = PaginatedListOptions {
                 max_keys: Some(1),
                 page_token,
                 ..Default::default()
             };
-            let list = store.list_paginated(Some(&prefix), options);
-            self.listing(folder, OPERATION_TIMEOUT, list).await
+            self.page(pages, both[0], options)
         };
-        let first = page(None).await?;
         let files = |page: &PaginatedListResult| -> Vec<Path> {
             let files = page.result.objects.iter();
             files.map(|file| file.location.clone()).collect()
         };
+        let first = page(None).await?;
         let shown = files(&first);
         let goes_on = match first.page_token {
-            None => both.iter().all(|path| shown.contains(&at(path))),
-            token => files(&page(token).await?) != shown,
+            None => both
+                .iter()
+                .all(|path| shown.contains(&below(&pages.1, path))),
+            token => {
+                let next = page(token.clone()).await?;
+                // A page may be empty and still name a next one.
+                files(&next) != shown || (shown.is_empty() && next.page_token != token)
+            }
         };
         match goes_on {
             true => Ok(()),
             false => unfit(
-                &place.location,
+                self.index_place(),
                 "ends a list after its first page, although more files exist",
                 "whose lists name their next page, as NextContinuationToken does in S3's ListObjectsV2",
             ),
@@ -231,9 +255,7 @@ impl Journal {
         self.same_folder("create", "requests")?;
         let path = self.probe_path(nonce);
         self.create_at(&path, PROBE).await?;
-        let listed = self
-            .require_listed(&self.path(&["index", "probe"]), &path)
-            .await;
+        let listed = self.require_listed(&path).await;
         self.remove_probe(path).await;
         listed?;
         if self.index.is_some() {
@@ -260,6 +282,11 @@ impl Journal {
             Err(error) => Err(self.failed(doing, path, &error)),
         }
     }
+}
+
+/// Returns the path of a journal's file in the bucket.
+fn below(root: &Path, path: &Path) -> Path {
+    root.parts().chain(path.parts()).collect()
 }
 
 fn created_twice(place: &JournalLocation) -> Result<(), JournalError> {

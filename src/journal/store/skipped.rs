@@ -39,7 +39,8 @@ impl Journal {
     /// old. By then, every worker that could need them has lost its claim. Returns their paths.
     pub async fn remove_leftovers(&self, now: Timestamp) -> Result<Vec<String>, JournalError> {
         self.writable()?;
-        let mut removed = self.remove_old_probes(now).await?;
+        // Old probes do no harm, so the pass does not fail for them: the next one tries again.
+        let mut removed = self.remove_old_probes(now).await.unwrap_or_default();
         let mut files = self.skipped().await?.temporary;
         if let Some(folder) = self.workers_folder() {
             files.extend(self.on_disk(move || Ok(unlocked(folder))).await?);

@@ -75,7 +75,10 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 fn boot() -> io::Result<String> {
     let boot = std::fs::read_to_string(BOOT_ID);
     let boot = boot.map_err(|error| {
-        let remedy = "in a systemd unit remove ProcSubset=pid";
+        let remedy = match cfg!(target_os = "linux") {
+            true => "in a systemd unit remove ProcSubset=pid",
+            false => "only Linux has it",
+        };
         io::Error::new(error.kind(), format!("{BOOT_ID}: {error}; {remedy}"))
     })?;
     Ok(boot.trim().to_owned())

@@ -127,6 +127,7 @@ fn steps(host: DeployTo) -> &'static str {
         DeployTo::Knative => {
             "Knative: make the image (`--host container` writes its Dockerfile) and a secret `sharehook` with the\n\
              variables below; set image and bucket in `service.yaml`, and run `kubectl apply -f service.yaml`.\n\
+             Let a CronJob run `sharehook drift --scheduled` once a day: it compares the cloud with the journal.\n\
              Cloud Run needs another file: `deploy/cloud-run/` in the repository."
         }
         DeployTo::Azure => {
