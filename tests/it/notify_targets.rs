@@ -59,8 +59,9 @@ fn head(stream: &mut impl std::io::Read) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Reads one request and answers 202. Returns the request's headers.
-fn answer(stream: &mut (impl std::io::Read + std::io::Write)) -> String {
+/// Reads one request, hands its headers to `keep`, and only then answers 202: a test that knows the
+/// answer must find the headers kept.
+fn answer(stream: &mut (impl std::io::Read + std::io::Write), keep: impl FnOnce(String)) {
     let head = head(stream);
     let length = head.lines().find_map(|line| {
         line.to_lowercase()
@@ -69,14 +70,15 @@ fn answer(stream: &mut (impl std::io::Read + std::io::Write)) -> String {
             .ok()
     });
     let mut body = vec![0; length.unwrap_or(0)];
-    if stream.read_exact(&mut body).is_ok() {
+    let is_complete = stream.read_exact(&mut body).is_ok();
+    keep(head);
+    if is_complete {
         drop(
             stream.write_all(
                 b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
             ),
         );
     }
-    head
 }
 
 /// A TLS server with a certificate from the test's authority. Stores the headers of each request.
@@ -96,10 +98,11 @@ fn tls_desk() -> (u16, Arc<Mutex<Vec<String>>>) {
     let port = listen(move |stream| {
         let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
         let mut tls = rustls::StreamOwned::new(session, stream);
-        let head = answer(&mut tls);
-        if !head.is_empty() {
-            kept.lock().unwrap().push(head);
-        }
+        answer(&mut tls, |head| {
+            if !head.is_empty() {
+                kept.lock().unwrap().push(head);
+            }
+        });
         tls.conn.send_close_notify();
         drop(tls.flush());
     });
@@ -181,7 +184,9 @@ async fn a_target_is_reached_through_its_proxy_with_its_own_authority() {
 async fn a_template_cannot_replace_the_signature() {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heads);
-    let desk = listen(move |mut stream| kept.lock().unwrap().push(answer(&mut stream)));
+    let desk = listen(move |mut stream| {
+        answer(&mut stream, |head| kept.lock().unwrap().push(head));
+    });
     let folder = tempfile::tempdir().unwrap();
     let map = folder.path().join("mine.jq");
     let template = r#"{ method: "POST", path: "", body: {}, headers: {
@@ -210,20 +215,19 @@ fn silent_desk() -> (u16, Arc<AtomicBool>, Arc<Mutex<Vec<String>>>) {
     let ids = Arc::new(Mutex::new(Vec::new()));
     let (hangs, kept) = (Arc::clone(&silent), Arc::clone(&ids));
     let port = listen(move |mut stream| {
-        let hang = hangs.load(Ordering::SeqCst);
-        let head = if hang {
-            head(&mut stream)
-        } else {
-            answer(&mut stream)
+        let keep = |head: String| {
+            let id = head
+                .lines()
+                .find_map(|line| line.strip_prefix("webhook-id: "));
+            kept.lock().unwrap().extend(id.map(str::to_owned));
         };
-        let id = head
-            .lines()
-            .find_map(|line| line.strip_prefix("webhook-id: "));
-        kept.lock().unwrap().extend(id.map(str::to_owned));
-        if hang {
+        if hangs.load(Ordering::SeqCst) {
+            keep(head(&mut stream));
             // Wait until the client gives up.
             drop(stream.read(&mut [0; 4096]));
             drop(stream.read_to_end(&mut Vec::new()));
+        } else {
+            answer(&mut stream, keep);
         }
     });
     (port, silent, ids)
