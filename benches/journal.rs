@@ -91,7 +91,7 @@ async fn measure(size: usize) -> Times {
     println!("its index compared in {:.1?}", begun.elapsed());
     let location = JournalLocation::Directory(place);
     let journal = Journal::open(&location, &Access::default()).expect("a journal");
-    let (signer, now) = (history::signer(), end + SignedDuration::from_hours(2));
+    let (signer, mut now) = (history::signer(), end + SignedDuration::from_hours(2));
     journal.seal(&signer, now).await.expect("a seal");
 
     let mut times = Times::new();
@@ -112,6 +112,10 @@ async fn measure(size: usize) -> Times {
     .await;
     let mut next = size;
     for _ in 0..3 {
+        // Segments that were sealed at the same instant are read together, so that a list of the
+        // newest requests would read all of these.
+        now += SignedDuration::from_mins(2);
+        clock.set(now);
         for n in next..next + 50 {
             history::finish(&journal, n, now).await;
         }
