@@ -51,7 +51,7 @@ async fn killed(
     deliver: &impl AsyncFn(&World),
 ) -> usize {
     for nth in 0.. {
-        assert!(nth < 60, "the scenario does not end");
+        assert!(nth < 200, "the scenario does not end");
         world.reset().await;
         world.fuse.arm(nth, how);
         for _ in 0..3 {
