@@ -89,7 +89,8 @@ fn template(variables: &[String]) -> String {
 }
 
 /// The Dockerfile for a folder with the static binary. Keeps only the last stage of the shipped
-/// Dockerfile, because nothing needs to be built.
+/// Dockerfile, because nothing needs to be built. The image's user may read each file, also if the
+/// folder was made with a umask that lets only its owner read.
 fn dockerfile() -> String {
     let stage = DOCKERFILE
         .split_once("FROM scratch\n")
@@ -97,11 +98,13 @@ fn dockerfile() -> String {
     let stage = stage
         .replace(
             "COPY --from=build /build/target/release/sharehook ",
-            "COPY sharehook ",
+            "COPY --chmod=555 sharehook ",
         )
         .replace(
             "COPY --from=build /bundle/ /\n",
-            "COPY sharehook.toml /sharehook.toml\nCOPY policy /policy\nCOPY maps /maps\n",
+            "COPY --chmod=555 sharehook.toml /sharehook.toml\n\
+             COPY --chmod=555 policy /policy\n\
+             COPY --chmod=555 maps /maps\n",
         );
     format!(
         "# The binary and what its configuration names, nothing else: no shell, no libc, no CA bundle.\n\
