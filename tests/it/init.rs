@@ -119,7 +119,9 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
         assert_eq!(code, Some(0), "{hosts:?}: {out}");
         let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
         assert!(readme.contains("\n## Deploy\n"), "{readme}");
-        assert!(readme.contains("`SHAREHOOK_SEAL_KEY`"), "{readme}");
+        // `template.yaml` sets the variables itself.
+        let listed = readme.contains("`SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX`");
+        assert_eq!(listed, hosts != ["lambda"], "{readme}");
         for (host, file) in HOSTS.iter().filter(|(host, _)| hosts.contains(host)) {
             assert!(new.join(file).is_file(), "{host}");
             let more: &[&str] = match *host {
@@ -183,6 +185,33 @@ fn the_queues_of_all_named_hosts_are_trusted() {
             code == Some(0) && warns_only_of_the_sample(&out),
             "{hosts:?}: {out}"
         );
+    }
+}
+
+#[test]
+fn the_readme_says_which_triggers_the_template_does_not_make() {
+    let (rule, permission) = ("Type: EventBridgeRule\n", "`lambda:InvokeFunction`");
+    for (source, has_rule, has_permission) in [
+        ("eventbridge", true, false),
+        ("stepfunctions", false, true),
+        ("invoke", false, true),
+        ("queue", false, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["init", "new", "--host", "lambda", "--source", source];
+        let (code, out) = run(folder.path(), &arguments);
+        assert_eq!(code, Some(0), "{out}");
+        let read =
+            |name: &str| std::fs::read_to_string(folder.path().join("new").join(name)).unwrap();
+        let (readme, template) = (read("README.md"), read("template.yaml"));
+        let found = (readme.contains(rule), readme.contains(permission));
+        assert_eq!(found, (has_rule, has_permission), "{source}: {readme}");
+        assert!(!template.contains(rule) && template.contains("\n  FunctionArn:\n"));
+        if has_rule {
+            let config = read("sharehook.toml");
+            let named = "com.example.approvals";
+            assert!(readme.contains(named) && config.contains(named), "{config}");
+        }
     }
 }
 
