@@ -49,7 +49,7 @@ pub use valid::{
     AccountConfig, CloudConfig, CloudKey, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef,
     MetricsAccess, NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
-pub use vars::{SANDBOX_ENTRY, Vars};
+pub use vars::{SANDBOX_ENTRY, Vars, lost_disk};
 
 impl Config {
     /// Reads a configuration from `text`. Its relative paths are relative to the folder of `file`.

@@ -20,7 +20,7 @@ use super::raw_check::RawCheck;
 use super::reader::{Reader, set};
 use super::secrets::{SecretValues, Secrets};
 use super::valid::{Config, Draft, NotifyConfig};
-use super::vars::{SANDBOX_ENTRY, Vars};
+use super::vars::{SANDBOX_ENTRY, Vars, lost_disk};
 
 /// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
@@ -44,11 +44,10 @@ pub(super) fn draft(
     secrets: SecretValues<'_>,
 ) -> Result<Draft, Problems> {
     let (raw, problems, unread) = lenient::read(file, text)?;
-    let root = Path::new(file).parent().unwrap_or(Path::new(""));
     let mut reader = Reader {
         file,
         text,
-        root,
+        root: Path::new(file).parent().unwrap_or(Path::new("")),
         vars,
         secrets,
         used: Secrets::new(),
@@ -82,6 +81,7 @@ pub(super) fn draft(
         digest: hex::encode(Sha256::digest(text)),
         journal: journal.unwrap_or(JournalLocation::Memory),
         index,
+        lost_disk: lost_disk(vars),
         policy,
         approvals,
         cloud,

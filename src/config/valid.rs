@@ -35,6 +35,8 @@ pub struct Config {
     pub journal: JournalLocation,
     /// The location of the index, if the index lies outside the journal.
     pub index: Option<JournalLocation>,
+    /// The name of the host, if the host discards the disk of each instance.
+    pub lost_disk: Option<&'static str>,
     /// The policy directory.
     pub policy: PathBuf,
     /// How many of a share's named approvers must be allowed to approve it; 0 requires none.

@@ -24,7 +24,8 @@ spelled! {
         SharedSecret = "shared-secret",
         /// The journal has no usable seal key.
         UnsealedJournal = "unsealed-journal",
-        /// The journal is kept in memory and is lost when the process ends.
+        /// The journal is lost with the process or the instance: it is in memory, or on a disk that
+        /// the host discards.
         LostJournal = "lost-journal",
         /// No policy mentions a source, and all sample requests of the source are refused.
         UnmentionedSource = "unmentioned-source",

@@ -131,6 +131,7 @@ pub(crate) fn brings_credentials(vars: &Vars) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::lost_disk;
 
     #[test]
     fn only_scf_as_an_http_host_brings_credentials() {
@@ -180,12 +181,15 @@ mod tests {
             &[("SCF_FUNCTIONNAME", "f")],
         ] {
             assert!(may_freeze(&vars(marks)), "{marks:?}");
+            assert!(lost_disk(&vars(marks)).is_some(), "{marks:?}");
             let with_port = [marks, &[("PORT", "9000")]].concat();
             assert!(may_freeze(&vars(&with_port)), "{marks:?}");
         }
-        assert!(may_freeze(&vars(&[("FC_SERVER_PORT", "9001")])));
+        let port_only = vars(&[("FC_SERVER_PORT", "9001")]);
+        assert!(may_freeze(&port_only) && lost_disk(&port_only).is_some());
         for pairs in [&[][..], &[("PORT", "80")], &[("PORT", "")]] {
             assert!(!may_freeze(&vars(pairs)), "{pairs:?}");
+            assert_eq!(lost_disk(&vars(pairs)), None, "{pairs:?}");
         }
     }
 

@@ -73,6 +73,23 @@ async fn a_deployment_that_works_has_no_failure_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_journal_on_a_disk_that_the_host_discards_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Process::sandbox();
+    configured(folder.path(), &cloud.url, &cloud.url);
+    let mut command = program(folder.path());
+    command.envs(variables()).env("K_SERVICE", "sharehook");
+    let (code, findings) = examined(&mut command);
+    let lost = "Cloud Run or Knative discards the disk of each instance";
+    let found =
+        |(_, health, text): &(String, String, String)| health == "warning" && text.contains(lost);
+    assert!(
+        code == Some(0) && findings.iter().any(found),
+        "{findings:?}"
+    );
+}
+
+#[tokio::test]
 async fn each_part_that_is_missing_is_named_with_its_remedy() {
     let folder = tempfile::tempdir().unwrap();
     // Nothing listens on the discard port.

@@ -1,6 +1,7 @@
 //! Hosts that speak HTTP. Starts the real binary without a command, lets it recognise its host from
 //! environment variables, and stops it with SIGTERM.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::ops::Deref;
 use std::path::Path;
@@ -119,6 +120,36 @@ async fn a_container_listens_on_its_port_and_answers_probes() {
         "{answer}"
     );
     assert_eq!(hosted.deliver("/hooks/queue", "P-2").await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_warns_of_a_journal_on_a_disk_that_the_host_discards() {
+    let allow = "[check]\nallow = [\"lost-journal\"]\n";
+    for (mark, more, warned) in [
+        ("K_SERVICE", "", true),
+        ("K_SERVICE", allow, false),
+        ("NO_HOST", "", false),
+    ] {
+        let prepare = |folder: &Path| {
+            let file = folder.join("sharehook.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(file, text + more).unwrap();
+        };
+        let options = SandboxOptions::seeded(sharehook::clock::system_now);
+        let site = Site::new(options, prepare).await;
+        let log = site.folder.path().join("log");
+        let mut command = site.command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.env(mark, "sharehook");
+        let mut process = Process::logging_to(&mut command, File::create(&log).unwrap());
+        process.terminate();
+        process.ended().await;
+        // The whole log is in the file once its reader has ended.
+        drop(process);
+        let said = std::fs::read_to_string(&log).unwrap();
+        let found = said.contains("Cloud Run or Knative discards the disk of each instance");
+        assert_eq!(found, warned, "{mark} {more}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

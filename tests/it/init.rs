@@ -119,7 +119,9 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
         assert_eq!(code, Some(0), "{hosts:?}: {out}");
         let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
         assert!(readme.contains("\n## Deploy\n"), "{readme}");
-        assert!(readme.contains("`SHAREHOOK_SEAL_KEY`"), "{readme}");
+        // `template.yaml` sets the variables itself.
+        let listed = readme.contains("`SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX`");
+        assert_eq!(listed, hosts != ["lambda"], "{readme}");
         for (host, file) in HOSTS.iter().filter(|(host, _)| hosts.contains(host)) {
             assert!(new.join(file).is_file(), "{host}");
             let more: &[&str] = match *host {
@@ -139,7 +141,7 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
             let text = std::fs::read_to_string(new.join(file)).unwrap();
             let damaged = match *host {
                 "lambda" => text.replace(",GITHUB_WEBHOOK_SECRET", ""),
-                "container" => text.replace("COPY maps /maps\n", ""),
+                "container" => text.replace("COPY --chmod=555 maps /maps\n", ""),
                 "knative" => text.replace("envFrom", "env"),
                 "azure" => {
                     std::fs::remove_dir_all(new.join("Requests")).unwrap();
@@ -184,6 +186,64 @@ fn the_queues_of_all_named_hosts_are_trusted() {
             "{hosts:?}: {out}"
         );
     }
+}
+
+#[test]
+fn the_readme_says_which_triggers_the_template_does_not_make() {
+    let (rule, permission) = ("Type: EventBridgeRule\n", "`lambda:InvokeFunction`");
+    for (source, has_rule, has_permission) in [
+        ("eventbridge", true, false),
+        ("stepfunctions", false, true),
+        ("invoke", false, true),
+        ("queue", false, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["init", "new", "--host", "lambda", "--source", source];
+        let (code, out) = run(folder.path(), &arguments);
+        assert_eq!(code, Some(0), "{out}");
+        let read =
+            |name: &str| std::fs::read_to_string(folder.path().join("new").join(name)).unwrap();
+        let (readme, template) = (read("README.md"), read("template.yaml"));
+        let found = (readme.contains(rule), readme.contains(permission));
+        assert_eq!(found, (has_rule, has_permission), "{source}: {readme}");
+        assert!(!template.contains(rule) && template.contains("\n  FunctionArn:\n"));
+        if has_rule {
+            let config = read("sharehook.toml");
+            let named = "com.example.approvals";
+            assert!(readme.contains(named) && config.contains(named), "{config}");
+        }
+    }
+}
+
+/// The program runs as another user in an image, and from the archive of a package.
+#[cfg(unix)]
+#[test]
+fn every_user_may_read_a_bundle_and_the_files_of_an_image() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let script = "umask 077; \"$0\" init new --source jira --host container && cd new && exec \"$0\" bundle out";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_sharehook")]);
+    let made = command.current_dir(folder.path()).env_clear().finish();
+    assert!(made.status.success(), "{made:?}");
+    let new = folder.path().join("new");
+    let mode = |path: &str| {
+        let file = std::fs::metadata(new.join(path)).unwrap();
+        file.permissions().mode() & 0o777
+    };
+    // The umask had an effect.
+    assert_eq!((mode("sharehook.toml"), mode(".env")), (0o600, 0o600));
+    for file in ["sharehook.toml", "policy/validated", "maps/jira.jq"] {
+        assert_eq!(mode(&format!("out/{file}")), 0o644, "{file}");
+    }
+    assert_eq!((mode("out/policy"), mode("out/maps")), (0o755, 0o755));
+    let image = std::fs::read_to_string(new.join("Dockerfile")).unwrap();
+    let copies = || image.lines().filter(|line| line.starts_with("COPY "));
+    assert_eq!(copies().count(), 4, "{image}");
+    assert!(
+        copies().all(|line| line.starts_with("COPY --chmod=555 ")),
+        "{image}"
+    );
 }
 
 #[test]

@@ -276,6 +276,11 @@ output "queue_url" {
   description = "Where programs inside the account send native requests."
 }
 
+output "function_arn" {
+  value       = aws_lambda_function.sharehook.arn
+  description = "The function, for triggers that this module does not make, such as a state machine."
+}
+
 output "journal" {
   value       = "s3://${aws_s3_bucket.journal.bucket}/journal"
   description = "The journal, for the command line (SHAREHOOK_JOURNAL)."

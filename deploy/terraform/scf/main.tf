@@ -1,4 +1,5 @@
-# sharehook on Tencent SCF: a web function that takes signed webhooks, an event function that sweeps, their role. README.md in the folder above says what was checked.
+# sharehook on Tencent SCF: a web function that takes signed webhooks, an event function that sweeps, their role. README.md in the folder
+# above says what was checked.
 
 terraform {
   required_version = ">= 1.6"

@@ -17,10 +17,10 @@ use crate::app::notifying::probe;
 use crate::app::sweeps::{clock_differs, signer, try_new_key};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
-use crate::domain::{CloudError, ErrorClass, Problem, Region, Site, Warning, spelled};
+use crate::domain::{CloudError, Danger, ErrorClass, Problem, Region, Site, Warning, spelled};
 use crate::journal::MAX_CLOCK_DIFFERENCE;
 
-use super::check::dangers;
+use super::check::{dangers, lost_journal};
 
 /// Time limit of one check of the cloud, of an approval or ticket system, or of a target.
 pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
@@ -127,6 +127,17 @@ impl App {
             findings.push(Finding::of(Check::Notify, answered));
         }
         findings
+    }
+
+    /// Logs a warning if the journal is lost with the process or the instance, unless `[check] allow`
+    /// accepts that.
+    pub fn log_lost_journal(&self) {
+        let config = self.config();
+        if !config.allowed.contains(&Danger::LostJournal)
+            && let Some(problem) = lost_journal(config)
+        {
+            tracing::warn!("{problem}");
+        }
     }
 
     fn examine_policy(&self) -> Vec<Finding> {

@@ -1,9 +1,11 @@
 //! `bundle`: copies what the program reads at start, for a package or an image: the configuration
 //! as `sharehook.toml`, the policies, and the other files that the configuration names, such as
 //! maps and certificates. Checks the new folder as a whole. Adds the file `validated`, so that the
-//! program need not validate these policies again when it starts. Copies no secret.
+//! program need not validate these policies again when it starts. Copies no secret, so that every
+//! user may read the files.
 
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::Config;
@@ -24,7 +26,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     refuse_read_place(prepared.config(), folder)?;
     let files = files(prepared.config())?;
     for (name, path) in &files {
-        copy(path, &folder.join(name)).map_err(Failure::file(path, "copied"))?;
+        copy(path, folder, name).map_err(Failure::file(path, "copied"))?;
     }
     let file = folder.join("sharehook.toml");
     let bundled = context.prepare_file_without_secrets(&file)?;
@@ -41,6 +43,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
         .collect();
     let validated = bundled.config().policy.join(VALIDATED);
     fs::write(&validated, stamp(bundled.policy_digest()))
+        .and_then(|()| let_all_read(&validated, 0o644))
         .map_err(Failure::file(&validated, "written"))?;
     if !context
         .prepare_file_without_secrets(&file)?
@@ -115,9 +118,27 @@ fn inside(path: &Path) -> Result<PathBuf, Failure> {
     Ok(plain)
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
+/// Copies a file to `name` in `folder`. Every user may read the copy: hosts run the program as a
+/// user of their own, and the file's mode or the umask may be for its owner only.
+fn copy(from: &Path, folder: &Path, name: &Path) -> io::Result<()> {
+    let to = folder.join(name);
+    if let Some(above) = to.parent() {
+        fs::create_dir_all(above)?;
     }
-    fs::copy(from, to).map(drop)
+    fs::copy(from, &to)?;
+    let_all_read(&to, 0o644)?;
+    let above = name.ancestors().skip(1);
+    let mut above = above.filter(|above| !above.as_os_str().is_empty());
+    above.try_for_each(|above| let_all_read(&folder.join(above), 0o755))
+}
+
+#[cfg(unix)]
+fn let_all_read(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn let_all_read(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
 }

@@ -174,13 +174,13 @@ async fn start_and_listen(
     }
 }
 
-/// Opens the application for a server or a function, and lets it copy each record to standard
-/// output.
+/// Opens the application for a server or a function. It copies each record to standard output.
 async fn start(context: &Context) -> Result<App, Failure> {
     let mut app = context
         .start()
         .await?
         .echoing(|record| telemetry::copy_evidence(clock::system_now(), record));
+    app.log_lost_journal();
     if brings_credentials(&context.vars) {
         app = app.using_invocation_credentials();
     }

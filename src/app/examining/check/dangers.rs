@@ -62,18 +62,46 @@ fn in_folder(problem: Problem, config: &Config) -> Problem {
 }
 
 fn journal(config: &Config) -> Vec<Warning> {
-    let lost = match config.journal {
-        JournalLocation::Memory => Some(Danger::LostJournal.at(config.problem(
-            "journal",
-            "is in memory, which is lost when the process ends, and with it the record of who has which image",
-            "write file:DIR, or s3://bucket/prefix, gs://… or az://…",
-        ))),
-        _ => None,
-    };
+    let lost = lost_journal(config).into_iter();
     let seal = seal_key::warnings(config).into_iter();
-    lost.into_iter()
+    lost.map(|problem| Danger::LostJournal.at(problem))
         .chain(seal.map(|problem| Danger::UnsealedJournal.at(problem)))
         .collect()
+}
+
+/// Returns a problem if the journal or its index is in memory, or on a disk that the host discards.
+/// A directory may be on a mounted network disk, which this cannot see.
+pub(in crate::app) fn lost_journal(config: &Config) -> Option<Problem> {
+    let host = config.lost_disk;
+    let remedy = match host {
+        None => "write file:DIR, or s3://bucket/prefix, gs://… or az://…",
+        Some(_) => {
+            "write s3://bucket/prefix, gs://… or az://…; if a directory is on a mounted network \
+             disk, write \"lost-journal\" into `allow` of [check]"
+        }
+    };
+    let in_directory = |place: &JournalLocation| matches!(place, JournalLocation::Directory(_));
+    let indexed_there = config.index.as_ref().is_some_and(in_directory);
+    let (which, cause, what) = match (&config.journal, host) {
+        (JournalLocation::Memory, _) => (
+            "is in memory",
+            "which is lost when the process ends".to_owned(),
+            "the record of who has which image",
+        ),
+        (JournalLocation::Directory(_), Some(host)) => (
+            "is in a directory",
+            format!("and {host} discards the disk of each instance"),
+            "the record of who has which image",
+        ),
+        (JournalLocation::Bucket(_), Some(host)) if indexed_there => (
+            "has its index in a directory",
+            format!("and {host} discards the disk of each instance"),
+            "the list of what is due",
+        ),
+        (JournalLocation::Directory(_) | JournalLocation::Bucket(_), _) => return None,
+    };
+    let problem = format!("{which}, {cause}, and with it {what}");
+    Some(config.problem("journal", &problem, remedy))
 }
 
 /// Warns if `budget_seconds` leaves a sweep too little time.

@@ -12,7 +12,7 @@ use crate::config::{AwsSecrets, Config, Draft, Vars};
 use crate::domain::{Danger, Problem, Problems, Timestamp, Warning};
 use crate::journal::{Access, FilePlace, JournalLocation};
 
-pub(super) use dangers::all as dangers;
+pub(super) use dangers::{all as dangers, lost_journal};
 
 /// Dangers that are not reported while the configuration has problems. A wrong value is replaced by
 /// the default, and the default may be the only cause of such a danger.

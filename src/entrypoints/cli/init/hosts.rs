@@ -2,7 +2,7 @@
 //! configuration reads. Out: files, each with its path, and the steps to deploy them.
 
 use super::options::DeployTo;
-use super::sample::QUEUE_ORIGIN;
+use super::sample::{QUEUE_ORIGIN, Sample};
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile");
@@ -89,7 +89,8 @@ fn template(variables: &[String]) -> String {
 }
 
 /// The Dockerfile for a folder with the static binary. Keeps only the last stage of the shipped
-/// Dockerfile, because nothing needs to be built.
+/// Dockerfile, because nothing needs to be built. The image's user may read each file, also if the
+/// folder was made with a umask that lets only its owner read.
 fn dockerfile() -> String {
     let stage = DOCKERFILE
         .split_once("FROM scratch\n")
@@ -97,11 +98,13 @@ fn dockerfile() -> String {
     let stage = stage
         .replace(
             "COPY --from=build /build/target/release/sharehook ",
-            "COPY sharehook ",
+            "COPY --chmod=555 sharehook ",
         )
         .replace(
             "COPY --from=build /bundle/ /\n",
-            "COPY sharehook.toml /sharehook.toml\nCOPY policy /policy\nCOPY maps /maps\n",
+            "COPY --chmod=555 sharehook.toml /sharehook.toml\n\
+             COPY --chmod=555 policy /policy\n\
+             COPY --chmod=555 maps /maps\n",
         );
     format!(
         "# The binary and what its configuration names, nothing else: no shell, no libc, no CA bundle.\n\
@@ -144,33 +147,67 @@ fn steps(host: DeployTo) -> &'static str {
     }
 }
 
+/// What to add to the stack for sources whose triggers `template.yaml` does not make.
+fn more_triggers(sample: &Sample) -> String {
+    let mut text = String::new();
+    if sample.has("eventbridge") {
+        text += "\nThe template makes no trigger for `eventbridge`: add a rule to the `Events` of its function, with\n\
+                 the source that `from` names. `EventBusName` names another bus than the default one.\n\n\
+                 ```yaml\n\
+                 Approvals:\n\
+                 \x20 Type: EventBridgeRule\n\
+                 \x20 Properties:\n\
+                 \x20   Pattern: { source: [com.example.approvals] }\n\
+                 ```\n";
+    }
+    if sample.has("stepfunctions") || sample.has("invoke") {
+        text += "\nAllow `lambda:InvokeFunction` to the role of your state machine, or to the program that invokes\n\
+                 the function. The stack's output `FunctionArn` names the function.";
+    }
+    text
+}
+
+/// The variables that hosts other than Lambda need. On Lambda, `template.yaml` sets them.
+fn needed_variables(hosts: &[DeployTo]) -> String {
+    let which = match hosts.contains(&DeployTo::Lambda) {
+        true if hosts.iter().all(|host| *host == DeployTo::Lambda) => return String::new(),
+        true => "Each host except AWS Lambda",
+        false => "Each host",
+    };
+    format!(
+        "{which} needs these variables:\n\n\
+         - those of `.env`;\n\
+         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n\
+         \x20 the folder `journal` with its instance;\n\
+         - `SHAREHOOK_SEAL_KEY`: the output of `openssl rand -base64 32`, of which you keep a copy;\n\
+         - the cloud's credentials: `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, unless the host has a role.\n\n"
+    )
+}
+
 /// The README's section about the deployment to these hosts.
-pub(super) fn deployment(hosts: &[DeployTo]) -> String {
+pub(super) fn deployment(hosts: &[DeployTo], sample: &Sample) -> String {
     if hosts.is_empty() {
         return String::new();
     }
-    let mut named: Vec<&str> = Vec::new();
-    for step in hosts.iter().map(|host| steps(*host)) {
+    let mut named: Vec<String> = Vec::new();
+    for host in hosts {
+        let mut step = steps(*host).to_owned();
+        if *host == DeployTo::Lambda {
+            step += &more_triggers(sample);
+        }
         if !named.contains(&step) {
             named.push(step);
         }
     }
     let steps: String = named
         .into_iter()
-        .map(|step| format!("- {}\n", step.replace('\n', "\n  ")))
+        .map(|step| format!("- {}\n", step.trim_end().replace('\n', "\n  ")))
+        .map(|item| item.replace("\n  \n", "\n\n"))
         .collect();
-    let itself = match hosts.contains(&DeployTo::Lambda) {
-        true => "; `template.yaml` sets all of them itself",
-        false => "",
-    };
+    let variables = needed_variables(hosts);
     format!(
         "\n## Deploy\n\n{steps}\n\
-         Each host needs these variables{itself}:\n\n\
-         - those of `.env`;\n\
-         - `SHAREHOOK_JOURNAL=s3://BUCKET/PREFIX` (or `az://`, `gs://`) and the bucket's credentials: a function loses\n\
-         \x20 the folder `journal` with its instance;\n\
-         - `SHAREHOOK_SEAL_KEY`: the output of `openssl rand -base64 32`, of which you keep a copy;\n\
-         - the cloud's credentials: `TENCENTCLOUD_SECRET_ID` and `TENCENTCLOUD_SECRET_KEY`, unless the host has a role.\n\n\
+         {variables}\
          The static binary, and what else each host needs: `docs/hosts.md` and `deploy/` in the repository.\n\
          `sharehook check` reads these files too.\n"
     )

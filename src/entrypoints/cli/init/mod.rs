@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     for host in &options.hosts {
         files.extend(hosts::files(*host, &variables, sample.has("queue")));
     }
-    let readme = sample.readme() + &hosts::deployment(&options.hosts);
+    let readme = sample.readme() + &hosts::deployment(&options.hosts, &sample);
     files.push(("README.md".to_owned(), readme));
     let mut secrets = String::new();
     for (name, scheme) in sample.secrets() {
