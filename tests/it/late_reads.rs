@@ -283,6 +283,36 @@ async fn a_share_whose_instance_stays_unreadable_fails_after_retry_for() {
     }
 }
 
+/// Five seconds, then as long as the attempts have lasted, at most 15 minutes.
+#[tokio::test]
+async fn looks_at_an_unreadable_instance_become_rarer() {
+    let mut world = feishu::world().await;
+    world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
+    feishu::put_instance(&world, json!({}));
+    announce(&world, CODE).await;
+    world.sweep().await;
+    world.restore_entities();
+    feishu::fail(&world, Some(1_395_001));
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    let retried = (world.app).retry(CODE, &by, "the list is corrected", deadline());
+    retried.await.unwrap();
+    let mut pauses = Vec::new();
+    for _ in 0..11 {
+        let due = state(&world, CODE).await.due_at().unwrap();
+        pauses.push(due.duration_since(world.now()).as_secs());
+        world.clock.set(due);
+        world.sweep().await;
+    }
+    assert_eq!(pauses, [5, 5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
+    feishu::fail(&world, None);
+    world.advance(900);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
 #[tokio::test]
 async fn what_was_given_ends_although_its_definition_is_not_listed_any_more() {
     let mut world = feishu::world().await;
