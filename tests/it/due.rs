@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::json;
+use sharehook::journal::WakeUp;
 use sharehook_sandbox::SandboxOptions;
 
 use crate::support::files::paths_below;
@@ -68,6 +69,30 @@ async fn a_sweep_reads_what_is_due_and_not_what_ever_was() {
         world.verify().await.unwrap();
     }
     assert_eq!(reads[0], reads[1]);
+}
+
+/// Another journal may use the index. Its wake-up has no record in this journal.
+#[tokio::test]
+async fn a_sweep_that_cannot_test_the_place_leaves_the_index_alone() {
+    let (world, folder) = on_disk().await;
+    let index = folder.path().join("journal/index");
+    let stream = "0123456789abcdef0123456789abcdef".parse().unwrap();
+    let wake_up = WakeUp::new(world.now(), stream, 0);
+    world.journal.add_wake_up(wake_up).await.unwrap();
+    // No probe can be created below a file.
+    fs::write(index.join("probe"), "").unwrap();
+    let before = paths_below(&index);
+    world.advance(25 * HOUR);
+    let report = world.sweep().await;
+    assert_eq!(paths_below(&index), before, "{report}");
+    let failures = report.failures.iter();
+    let of_probe = failures.filter(|why| why.contains("index/probe")).count();
+    assert!(of_probe >= 2, "the entry and the pass: {report}");
+    fs::remove_file(index.join("probe")).unwrap();
+    let report = world.sweep().await;
+    assert_eq!(report.failures, [""; 0]);
+    assert_eq!(paths_below(&index.join("due")).len(), 0);
+    assert!(index.join("pass").exists());
 }
 
 #[tokio::test]

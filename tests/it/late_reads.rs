@@ -10,7 +10,8 @@ use sharehook::journal::{State, StreamId};
 use crate::support::approvals::{NOTHING, SHARED, SYSTEMS, count};
 use crate::support::feishu::{self, CODE, DEFINITION, receive};
 use crate::support::stops::killed_anywhere;
-use crate::support::{BLUEPRINT, Place, World, deadline};
+use crate::support::store::Break;
+use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, World, deadline, request};
 
 const CANCEL: &str = "B1D31358-93AF-92D6-7425-01A5D67C4E71";
 
@@ -94,6 +95,63 @@ async fn a_share_that_is_read_after_a_later_cancel_is_called_off() {
         announce(&world, "A-1").await;
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), SHARED);
+        world.verify().await.unwrap();
+    }
+}
+
+/// The cancel names the CVM image, and the share the blueprint that was made from it. After the
+/// cancel, the image is put into Lighthouse again, or stays there for a share that was approved later.
+#[tokio::test]
+async fn a_share_of_a_blueprint_is_called_off_by_a_later_cancel_of_its_image() {
+    let share =
+        |accounts: Value| json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": accounts});
+    for stays in [false, true] {
+        let mut world = feishu::world().await;
+        world.change_entities(|text| text.replace(BLUEPRINT, CHAINED));
+        world.deliver(&request("FIRST", share(json!(null)))).await;
+        assert!(
+            world
+                .shares()
+                .contains_key(&format!("{CHAIN_IMAGE} in Lighthouse"))
+        );
+        announce(&world, CODE).await;
+        world.advance(60);
+        let mut cancel = share(json!(null));
+        cancel["action"] = "cancel".into();
+        let cancel = request("CANCEL", cancel);
+        if stays {
+            world.fuse.arm_at("000001.json", Break::CrashBefore);
+            tokio::select! {
+                _ = world.deliver(&cancel) => panic!("it was not stopped"),
+                () = world.fuse.crashed() => {}
+            }
+            world.advance(300);
+        } else {
+            world.deliver(&cancel).await;
+            world.advance(60);
+        }
+        world
+            .deliver(&request("LATER", share(json!([ACCOUNTS[0]]))))
+            .await;
+        assert_eq!(world.has(CHAINED), [ACCOUNTS[0]]);
+        // Another process, which remembers nothing, reads the share.
+        world.restart();
+        let form = |instance: Value| instance.to_string().replace(BLUEPRINT, CHAINED);
+        let form = form(feishu::instance(CODE, json!({}))["form"].clone());
+        let form: Value = serde_json::from_str(&form).unwrap();
+        feishu::put_instance(&world, json!({"form": form}));
+        world.advance(600);
+        world.sweep().await;
+        assert_eq!(world.has(CHAINED), [ACCOUNTS[0]], "{stays}");
+        let read = state(&world, CODE).await;
+        let by = read.call_off_of(&read.request().target.items()[0]);
+        assert_eq!(by.unwrap().by.id, "CANCEL", "{stays}");
+        // A share that is approved after the cancel acts.
+        feishu::put_instance_as(&world, "A-1", json!({"form": form}));
+        announce(&world, "A-1").await;
+        world.advance(60);
+        world.sweep().await;
+        assert_eq!(world.has(CHAINED).len(), 1 + SHARED.len(), "{stays}");
         world.verify().await.unwrap();
     }
 }
@@ -281,6 +339,36 @@ async fn a_share_whose_instance_stays_unreadable_fails_after_retry_for() {
         assert_eq!(world.has(BLUEPRINT), SHARED);
         world.verify().await.unwrap();
     }
+}
+
+/// Five seconds, then as long as the attempts have lasted, at most 15 minutes.
+#[tokio::test]
+async fn looks_at_an_unreadable_instance_become_rarer() {
+    let mut world = feishu::world().await;
+    world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
+    feishu::put_instance(&world, json!({}));
+    announce(&world, CODE).await;
+    world.sweep().await;
+    world.restore_entities();
+    feishu::fail(&world, Some(1_395_001));
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    let retried = (world.app).retry(CODE, &by, "the list is corrected", deadline());
+    retried.await.unwrap();
+    let mut pauses = Vec::new();
+    for _ in 0..11 {
+        let due = state(&world, CODE).await.due_at().unwrap();
+        pauses.push(due.duration_since(world.now()).as_secs());
+        world.clock.set(due);
+        world.sweep().await;
+    }
+    assert_eq!(pauses, [5, 5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
+    feishu::fail(&world, None);
+    world.advance(900);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use crate::app::context::LATE_CALL;
 use crate::app::grants::given_before;
 use crate::app::{App, Deadline};
-use crate::domain::{Action, Timestamp};
-use crate::journal::{JournalError, Phase, State, StreamId};
+use crate::domain::{Action, ImageRef, Timestamp};
+use crate::journal::{JournalError, Phase, Receiver, State, StreamId};
 
 use super::call_off::{Beginning, Order, taken_by};
 use super::cancelled_items::{items_called_off, precedes};
@@ -33,10 +33,11 @@ impl App {
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
         let now = self.now();
-        let listed = match neighbours {
+        let mut listed = match neighbours {
             Some(listed) => listed,
             None => self.journal.neighbours(share, true).await?,
         };
+        listed.extend(self.cancels_of_source(share, deadline).await?);
         let others = self.read_streams(listed).await?;
         // A cancel that closed before this share was reopened does not call it off.
         let before = |cancel: &State| {
@@ -90,6 +91,36 @@ impl App {
                 ),
             },
         })
+    }
+
+    /// For a share of a blueprint that was recorded after its approval: returns the cancels, also
+    /// finished ones, that were approved since and take out of Lighthouse the CVM image from which
+    /// the blueprint was made. The index lists such a cancel only under that image, because its
+    /// records do not name the blueprint.
+    async fn cancels_of_source(
+        &self,
+        share: &State,
+        deadline: Deadline,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
+        let (request, since) = (share.request(), share.approved_at());
+        let image = request.target.image();
+        let (ImageRef::Blueprint(id), true) = (&image, share.recorded_at() > since) else {
+            return Ok(BTreeSet::new());
+        };
+        // Only the cloud knows it if the image was put into Lighthouse elsewhere.
+        let source = match self.context(request, deadline).cloud.blueprint(id).await {
+            Ok(found) => found.and_then(|found| found.image_id?.parse::<ImageRef>().ok()),
+            Err(_) => self.published_as(&request.region, &image).await?,
+        };
+        let Some(source) = source else {
+            return Ok(BTreeSet::new());
+        };
+        let known = (image.clone(), source.clone());
+        self.published.made(&request.region, known.0, known.1);
+        let lighthouse = [Receiver::Lighthouse.name()];
+        let cancels =
+            (self.journal).cancels_since(since, &request.region, &source, Some(&lighthouse));
+        cancels.await
     }
 }
 

@@ -302,7 +302,7 @@ impl App {
 
     /// Returns the CVM image from which a blueprint was created, if the journal or this process
     /// knows it.
-    async fn published_as(
+    pub(super) async fn published_as(
         &self,
         region: &Region,
         blueprint: &ImageRef,

@@ -22,24 +22,21 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Damaged`] if the segment's checkpoint does not sign it, if there is no
-    /// checkpoint and a seal must not sign it either, if one of them cannot be read, or if the first
-    /// segment was removed.
+    /// checkpoint and a seal must not sign it either, if one of them cannot be read, or if the
+    /// segment was removed: its checkpoint or a later segment exists without it.
     /// [`JournalError::Place`] if another key has made the first seal. Any other error is a failure
     /// of the store.
     pub(super) async fn segment_after(
         &self,
         head: &LogHead,
     ) -> Result<Option<Segment>, JournalError> {
-        let Some(segment) = self.segment(head.number + 1).await? else {
-            // Another sealer may just have made the first seal. Otherwise it was removed, and no seal
-            // may be made in its place.
-            let lost = head.number == 0
-                && self.has_later_seals().await?
-                && self.segment(1).await?.is_none();
-            return match lost {
-                true => Err(self.dropped_segment(1)),
-                false => Ok(None),
-            };
+        let number = head.number + 1;
+        let segment = match self.segment(number).await? {
+            Some(segment) => segment,
+            None if !self.shows_seal(number).await? => return Ok(None),
+            // Another sealer may just have made this seal. Otherwise its segment was removed, and no
+            // other one may be created in its place.
+            None => (self.segment(number).await?).ok_or_else(|| self.dropped_segment(number))?,
         };
         let key = head.keys.of_seal(segment.number);
         match self.checkpoint(segment.number).await? {
@@ -52,6 +49,16 @@ impl Journal {
             }
         }
         Ok(Some(segment))
+    }
+
+    /// Whether another object shows that seal `number` was made, although its segment does not exist.
+    /// `log/checkpoint` need not name it: a slow sealer may have put an older one back.
+    async fn shows_seal(&self, number: u64) -> Result<bool, JournalError> {
+        if number == 1 {
+            return self.has_later_seals().await;
+        }
+        // Read the next segment: if it is no segment of that seal, it is at fault itself.
+        Ok(self.segment(number + 1).await?.is_some() || self.checkpoint(number).await?.is_some())
     }
 
     /// Fails unless `note`, which is at the path of `checkpoint`, is this checkpoint, signed by

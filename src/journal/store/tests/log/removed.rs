@@ -318,6 +318,53 @@ async fn a_log_without_its_first_segment_is_still_a_sealed_log() {
     assert_eq!(both(&journal, None).await, []);
 }
 
+/// A slow sealer, or a restored backup, may have put an older checkpoint into `log/checkpoint`.
+#[tokio::test]
+async fn no_seal_takes_the_place_of_one_whose_segment_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    finished(&journal, "fourth").await;
+    journal.seal(&signer(7), at(300)).await.unwrap();
+    finished(&journal, "fifth").await;
+    let log = dir.path().join("log");
+    for (number, lost) in [
+        (2, &["segments/000002"][..]),
+        (2, &["segments/000002", "checkpoints/000002"]),
+        // The newest one: only its checkpoint shows that it was made.
+        (3, &["segments/000003"]),
+    ] {
+        let before = log.join(format!("checkpoints/{:06}", number - 1));
+        fs::copy(before, log.join("checkpoint")).unwrap();
+        let lost = lost.iter().map(|name| log.join(name));
+        let kept: Vec<_> = lost.map(|path| (fs::read(&path).unwrap(), path)).collect();
+        for (_, path) in &kept {
+            fs::remove_file(path).unwrap();
+        }
+        let all = everything(dir.path());
+        for error in [
+            journal.seal(&signer(7), at(400)).await.unwrap_err(),
+            journal.check_sealing(&key()).await.unwrap_err(),
+            (journal.rotate_key(&signer(7), &signer(8), at(400)).await).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            let dropped = format!("log/segments/{number:06}: dropped");
+            assert!(text.contains(&dropped), "{text}");
+        }
+        assert_eq!(everything(dir.path()), all);
+        for (bytes, path) in kept {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    // A copy of another segment is no proof that the seal before it was made, and is named itself.
+    let stray = log.join("segments/000005");
+    fs::copy(log.join("segments/000002"), &stray).unwrap();
+    let error = journal.seal(&signer(7), at(400)).await.unwrap_err();
+    assert!(error.to_string().contains("log/segments/000005"), "{error}");
+    fs::remove_file(stray).unwrap();
+    assert_eq!(journal.seal(&signer(7), at(400)).await.unwrap().sealed, 3);
+    assert_eq!(both(&journal, None).await, []);
+}
+
 /// A request whose newest records were sealed in them would look unfinished, and its records would
 /// look unsealed.
 #[tokio::test]
