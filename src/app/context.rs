@@ -18,8 +18,8 @@ use crate::telemetry::{Metric, Metrics};
 
 use super::calls::Queues;
 
-/// Calls with the same key can be coalesced: owner account, region, image and action. The key
-/// includes the account because the image does not determine it: a blueprint that was created from
+/// The key of a call: owner account, region, image and action. Calls with the same key can be
+/// coalesced. The key includes the account because the image does not determine it: a blueprint that was created from
 /// a CVM image belongs to the account of that image.
 pub(super) type CallKey = (Option<String>, Region, ImageRef, Action);
 
@@ -55,8 +55,8 @@ pub(super) type CallEnd = Result<Option<String>, CloudError>;
 /// (`ResourceInUse.BlueprintModifyingSharePermission`).
 pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
 
-/// Reads with the same key can be coalesced: owner account, region, image, kind of target and
-/// action.
+/// The key of a read: owner account, region, image, kind of target and action. Reads with the same
+/// key can be coalesced.
 pub(super) type ReadKey = (
     Option<String>,
     Region,

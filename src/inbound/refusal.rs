@@ -37,8 +37,9 @@ pub enum Refusal {
         /// What is missing, such as a header, a body field or the time in the event.
         what: String,
     },
-    /// The request repeats a header or an item of a list with different values, or repeats a query
-    /// field.
+    /// The request has a header, or an item of the signature header, more than once with different
+    /// values. Or it has a query field more than once, or two names of one query field with
+    /// different values.
     #[error("{what} occurs more than once")]
     Duplicate {
         /// The header, list item or query field.

@@ -25,7 +25,8 @@ pub(super) struct KnownEntities {
     /// file gives no region: such an image gets its region from the request.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
-    /// The JSON of each image in the file, by id. A request replaces the region with its own.
+    /// The JSON of each image in the file, by id. For a decision, the region in a copy of it is
+    /// replaced by the request's region.
     pub(super) images: HashMap<String, Value>,
     pub(super) sources: BTreeSet<SourceName>,
     pub(super) warnings: Vec<Warning>,

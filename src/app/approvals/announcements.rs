@@ -100,7 +100,7 @@ impl App {
             return one((Ending::Done, answer));
         }
         answer.message =
-            Some("the event is on record; the state of the fetched instance decides".to_owned());
+            Some("the event is on record; sharehook fetches the instance, and its state decides what follows".to_owned());
         let (bytes, max) = (verified.body().len(), self.config().unfinished);
         let Some(unfinished) = self.slots.admit(&identity.source, bytes, max) else {
             return one(overloaded(&identity));

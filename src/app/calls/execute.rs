@@ -144,7 +144,11 @@ async fn blueprint_of_chain(
                 let found = found.map(|blueprint| blueprint.blueprint_id);
                 found.or_else(|| recorded.cloned()).ok_or_else(|| {
                     let again = lighthouse.is_some_and(again);
-                    chain_broken(image, "Lighthouse has none made from it", again)
+                    chain_broken(
+                        image,
+                        "Lighthouse's list has no blueprint that names this image",
+                        again,
+                    )
                 })
             }
             Err(error) => Err(chain_broken(image, &error.to_string(), true)),
@@ -153,7 +157,7 @@ async fn blueprint_of_chain(
 }
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
-    let lasting = "send a request that names the blueprint's lhbp-… id, if the image has one";
+    let lasting = "send a request that names the lhbp-… id of the blueprint, if there is one";
     let next = if retryable {
         format!("the program looks again later; if it never finds the blueprint, {lasting}")
     } else {

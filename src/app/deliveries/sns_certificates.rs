@@ -151,7 +151,7 @@ impl Certificates {
             }
             Some(Subscription::Other | Subscription::Confirm(_)) => false,
         };
-        tracing::info!(source = %verified.source(), confirmed, "answered a message about a topic's subscription");
+        tracing::info!(source = %verified.source(), confirmed, "answered an SNS message about a subscription");
         let body = serde_json::json!({ "confirmed": confirmed });
         Ok(Some(HandshakeReply::json(body)))
     }

@@ -38,7 +38,7 @@ pub enum Flaw {
         bytes: u64,
     },
     /// The record cannot follow the ones before it.
-    #[error("holds a step that cannot follow the earlier records: {0}")]
+    #[error("this record cannot follow the earlier records: {0}")]
     Impossible(String),
     /// The file is intact, but the log has a different hash for this record.
     #[error("altered: the log has another hash for this record")]

@@ -90,7 +90,7 @@ impl FromStr for StreamId {
             return Err(Problem::new(
                 "stream",
                 "is not the name of a stream",
-                "write its 32 lower-case hex digits as the journal shows them",
+                "a stream's name is 32 lower-case hex digits",
             ));
         }
         Ok(Self(id))

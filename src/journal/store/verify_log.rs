@@ -360,7 +360,7 @@ fn disagreement(kept: &Checkpoint, log: &VerifiedLog) -> Finding {
     let (at, number, seals) = (kept.at, kept.number, log.seals());
     let why = if number > seals {
         format!(
-            "a checkpoint of {at} is that of seal {number}, but the log has only {seals}: the newest seals were removed"
+            "the checkpoint of {at} is for seal {number}, but the log has only {seals} seals: the newest seals were removed"
         )
     } else {
         format!("the log does not continue the checkpoint of {at}: the log was rewritten")
