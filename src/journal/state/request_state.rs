@@ -169,11 +169,13 @@ impl State {
         self.recorded_at
     }
 
-    /// Whether the records name a call of the request since an operator last reopened it, or since it
-    /// was recorded.
-    pub fn has_called(&self) -> bool {
-        self.noted_call_at
-            .is_some_and(|at| self.reopened_at.is_none_or(|reopened| reopened < at))
+    /// Whether the records name a call since an operator last reopened the request, or since it was
+    /// recorded, and the cloud may have carried out a call of the request.
+    pub fn may_have_changed(&self) -> bool {
+        let opened = self.reopened_at;
+        let called = (self.noted_call_at).is_some_and(|at| opened.is_none_or(|opened| opened < at));
+        let mut results = self.results.iter();
+        called && results.any(|result| result.maybe_done || self.gave(result))
     }
 
     /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,
