@@ -432,7 +432,9 @@ async fn a_share_that_was_not_begun_ends_if_its_source_keeps_no_fetch() {
         approve(&world).await;
         world.restore_entities();
         feishu::fail(&world, Some(1_395_001));
-        let retried = world.app.retry(CODE, &by, "the list is corrected", deadline());
+        let retried = world
+            .app
+            .retry(CODE, &by, "the list is corrected", deadline());
         retried.await.unwrap();
         feishu::fail(&world, None);
         world.rewrite_configuration(from, to);
@@ -442,7 +444,11 @@ async fn a_share_that_was_not_begun_ends_if_its_source_keeps_no_fetch() {
         world.advance(86_400);
         world.sweep().await;
         let ended = state(&world, CODE).await;
-        assert_eq!((ended.status(), world.has(BLUEPRINT)), (end, vec![]), "{to}");
+        assert_eq!(
+            (ended.status(), world.has(BLUEPRINT)),
+            (end, vec![]),
+            "{to}"
+        );
         let shown = format!("{:?}", ended.results());
         let unread = shown.contains("ApprovalUnread");
         assert_eq!(unread, end == Status::Failed, "{shown}");

@@ -5,7 +5,7 @@ use crate::domain::{
     Target, Timestamp, Verdict,
 };
 
-use super::super::record::{CallOff, Intent, StreamId, Worker};
+use super::super::record::{CallOff, Intent, OutOfTime, StreamId, Worker};
 use super::WakeUp;
 use super::head::Head;
 use super::notification::Notifications;
@@ -77,6 +77,7 @@ pub struct State {
     pub(super) decided_again: Option<Verdict>,
     pub(super) reopened_at: Option<Timestamp>,
     pub(super) failed_turns: u32,
+    pub(super) out_of_time: Option<OutOfTime>,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) looked_before: bool,
@@ -189,6 +190,12 @@ impl State {
     /// Returns the number of failed turns since the request was opened or reopened.
     pub fn failed_turns(&self) -> u32 {
         self.failed_turns
+    }
+
+    /// Returns the newest turns in a row that only ran out of time, since the request was opened or
+    /// reopened.
+    pub fn out_of_time(&self) -> Option<OutOfTime> {
+        self.out_of_time
     }
 
     /// Returns the number of incomplete attempts to revoke in which a call failed.
