@@ -156,7 +156,9 @@ async fn a_request_whose_turns_only_run_out_of_time_ends_after_retry_for() {
         requester: "carol".to_owned(),
     };
     let long = Deadline::after(Duration::from_secs(20));
-    let retried = setup.app.retry("late", &by, "the turns are longer now", long);
+    let retried = setup
+        .app
+        .retry("late", &by, "the turns are longer now", long);
     let Retried::Reopened(_, answer) = retried.await.unwrap() else {
         panic!("it stays closed");
     };
