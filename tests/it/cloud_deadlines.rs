@@ -165,3 +165,22 @@ async fn a_request_whose_turns_only_run_out_of_time_ends_after_retry_for() {
     assert_eq!(json!(answer)["status"], "completed");
     assert_eq!(setup.has(BLUEPRINT), ACCOUNT);
 }
+
+/// The time of a delivery is over when its request is on record, for example because the store is
+/// slow. A turn could make no call, and its records would only delay the answer.
+#[tokio::test]
+async fn a_request_without_time_for_a_call_is_answered_before_its_first_turn() {
+    let setup = Setup::new(unlimited(), "memory:").await;
+    let share = ticket("late", "share", BLUEPRINT, &ACCOUNT, false);
+    // The second delivery is a repeated one.
+    for _ in 0..2 {
+        let answer = deliver(&setup.app, &share, Deadline::after(Duration::ZERO)).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        let record = answer["record"].as_str().unwrap();
+        assert!(record.contains("/000000.json"), "{record}");
+        setup.advance(60);
+    }
+    let report = setup.app.sweep(Deadline::after(Duration::from_secs(20)));
+    assert_eq!(report.await.unwrap().finished, ["invoke/late"]);
+    assert_eq!(setup.has(BLUEPRINT), ACCOUNT);
+}
