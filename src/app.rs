@@ -285,9 +285,10 @@ impl App {
         let state = match (opened.await?, decision) {
             // `neighbours` are the other requests for the same image and receivers, if they could be
             // listed. Use the claim only if record 0 was written in time: a concurrent cancel waits
-            // for it only `context::OPENING_TIME`, and after that may not see this request.
+            // for it only `context::OPENING_TIME`, and after that may not see this request. Without
+            // time for a call, a turn would only delay the answer by its records.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
-                if self.opened_in_time(incoming.now) =>
+                if self.opened_in_time(incoming.now) && !incoming.deadline.passed() =>
             {
                 let recorded = self.answer_and_notify(claim.state(), true);
                 incoming.delivery.early.recorded(recorded);

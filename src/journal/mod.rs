@@ -46,8 +46,8 @@ pub use file_place::FilePlace;
 pub use location::{Bucket, BucketService, JournalLocation};
 pub use record::{
     Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,
-    FailedFetch, FailedNotification, Flaw, Intent, Lease, Notified, Progress, Received, Record,
-    Refetch, Rejection, Reopening, Settled, Stored, StreamId, Worker,
+    FailedFetch, FailedNotification, Flaw, Intent, Lease, Notified, OutOfTime, Progress, Received,
+    Record, Refetch, Rejection, Reopening, Settled, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Incident, NotificationState, Owed, Phase, Receiver,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sharehook::app::Deadline;
+use sharehook::app::{Deadline, Operator, Retried};
 use sharehook_sandbox::{Site, World};
 
 use crate::support::cloud::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited, unlimited_on};
@@ -118,4 +118,69 @@ async fn what_others_share_before_a_late_call_stays_theirs() {
             assert_eq!(setup.has(image), OTHER, "{name} {cancelled}");
         }
     }
+}
+
+/// No call fails: each turn ends because its time is over. The first turns after an outage of two
+/// days must not be the last ones.
+#[tokio::test]
+async fn a_request_whose_turns_only_run_out_of_time_ends_after_retry_for() {
+    let setup = Setup::new(unlimited(), "memory:").await;
+    assert!(setup.cloud.inject("*:slow:600s@9999".parse().unwrap()));
+    let share = ticket("late", "share", BLUEPRINT, &ACCOUNT, false);
+    let turn = async || {
+        let soon = Deadline::after(Duration::from_millis(300));
+        deliver(&setup.app, &share, soon).await
+    };
+    // The look before the first record may leave no time for a turn.
+    for _ in 0..2 {
+        assert_eq!(turn().await["status"], "pending");
+        setup.advance(600);
+    }
+    setup.advance(2 * 86_400);
+    let mut answer = turn().await;
+    // On a busy machine, a delivery may have no time left for a turn.
+    for _ in 0..40 {
+        if answer["status"] == "pending" {
+            setup.advance(600);
+            answer = turn().await;
+        }
+    }
+    let result = &answer["results"][0];
+    let shown = (&answer["status"], &result["code"]);
+    assert_eq!(shown, (&json!("failed"), &json!("DeadlinePassed")));
+    let message = result["message"].as_str().unwrap();
+    assert!(message.contains("10 turns since 2026-11-21"), "{message}");
+    setup.cloud.clear_faults();
+    let by = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    let long = Deadline::after(Duration::from_secs(20));
+    let retried = setup
+        .app
+        .retry("late", &by, "the turns are longer now", long);
+    let Retried::Reopened(_, answer) = retried.await.unwrap() else {
+        panic!("it stays closed");
+    };
+    assert_eq!(json!(answer)["status"], "completed");
+    assert_eq!(setup.has(BLUEPRINT), ACCOUNT);
+}
+
+/// The time of a delivery is over when its request is on record, for example because the store is
+/// slow. A turn could make no call, and its records would only delay the answer.
+#[tokio::test]
+async fn a_request_without_time_for_a_call_is_answered_before_its_first_turn() {
+    let setup = Setup::new(unlimited(), "memory:").await;
+    let share = ticket("late", "share", BLUEPRINT, &ACCOUNT, false);
+    // The second delivery is a repeated one.
+    for _ in 0..2 {
+        let answer = deliver(&setup.app, &share, Deadline::after(Duration::ZERO)).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        let record = answer["record"].as_str().unwrap();
+        assert!(record.contains("/000000.json"), "{record}");
+        setup.advance(60);
+    }
+    let report = setup.app.sweep(Deadline::after(Duration::from_secs(20)));
+    assert_eq!(report.await.unwrap().finished, ["invoke/late"]);
+    assert_eq!(setup.has(BLUEPRINT), ACCOUNT);
 }

@@ -1,6 +1,8 @@
 //! Grants, expiry and delayed starts. Only shares that a grant made are revoked, and only when no
 //! other grant covers them.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, SubjectFilter};
 use sharehook::domain::Status;
@@ -8,7 +10,7 @@ use sharehook_sandbox::{SandboxOptions, Site};
 
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, REGION, World, deadline, request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, request,
 };
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
@@ -161,6 +163,54 @@ async fn a_renewed_share_is_finished_at_its_own_end() {
         assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
         world.verify().await.unwrap();
     }
+}
+
+/// The second request reads the journal before the record of the first one's call, and the cloud
+/// after the call.
+#[tokio::test]
+async fn a_share_that_finds_what_another_has_just_given_renews_it() {
+    let world = World::new().await;
+    world.sweep().await;
+    let share = async |id: &str, end: &str| {
+        let share = json!({"image": CVM_IMAGE, "accounts": ONE, "expires_in": end});
+        world.deliver(&request(id, share)).await.1
+    };
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let second = async {
+        world.fuse.stalled().await;
+        if world.has_image(CVM_IMAGE).is_empty() {
+            // The first look took too long, so this record precedes the call.
+            world.fuse.arm_at("000002.json", Break::Stall);
+            world.fuse.release();
+            world.fuse.stalled().await;
+        }
+        let from = world.cloud.calls().len();
+        let reads = || {
+            let calls = world.cloud.calls().into_iter().skip(from);
+            let reads = calls.filter(|call| call.action == "DescribeImageSharePermission");
+            reads.count()
+        };
+        // The second look is the one after the journal was read.
+        let release = async {
+            while reads() < 2 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            world.fuse.release();
+        };
+        tokio::join!(share("CHG2", "5h"), release).0
+    };
+    let (first, second) = tokio::join!(share("CHG1", "1h"), second);
+    let results = [&first.results[0], &second.results[0]];
+    assert_eq!(results.map(|result| result.renewed), [false, true]);
+    world.advance(3_600);
+    let report = world.sweep().await;
+    assert_eq!(report.finished, ["invoke/CHG1"], "{report}");
+    assert_eq!(world.has_image(CVM_IMAGE), ONE);
+    world.advance(4 * 3_600);
+    let report = world.sweep().await;
+    assert_eq!(report.revoked, ["invoke/CHG2"], "{report}");
+    assert!(world.has_image(CVM_IMAGE).is_empty());
+    world.verify().await.unwrap();
 }
 
 /// As in the test above, but for an image that two requests put into Lighthouse.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -311,6 +312,32 @@ async fn what_a_killed_process_held_is_finished_within_ten_seconds() {
     assert_eq!(effects.len(), ACCOUNTS.len(), "{effects:?}");
     assert!(effects.values().all(|count| *count == 1), "{effects:?}");
     drop(other);
+    verify(&folder);
+}
+
+/// A killed process would leave its request to another one, elsewhere than in a directory after the
+/// end of its lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_is_stopped_ends_its_turn_first() {
+    let sandbox = Process::sandbox();
+    let folder = folder(&sandbox);
+    let mut service = Process::serve(folder.path());
+    share_slowly(&sandbox, &service, &folder, ("A", "1s")).await;
+    service.kill();
+    let before = records(&folder, "A").len();
+    let mut command = program(folder.path());
+    command.arg("sweep").envs(variables());
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut sweep = Process::start(piped);
+    let began = Instant::now();
+    // The turn then waits two seconds for the dead worker's call.
+    while records(&folder, "A").len() == before {
+        assert!(began.elapsed() < Duration::from_secs(20), "no turn begins");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    sweep.terminate();
+    sweep.ended().await;
+    assert!(is_closed(&records(&folder, "A")));
     verify(&folder);
 }
 

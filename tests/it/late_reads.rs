@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 use sharehook::app::{JournalReader, Operator};
 use sharehook::domain::{Identity, NoticeRules, Status, Timestamp};
-use sharehook::journal::{State, StreamId};
+use sharehook::journal::{Phase, State, StreamId};
 
 use crate::support::approvals::{NOTHING, SHARED, SYSTEMS, count};
-use crate::support::feishu::{self, CODE, DEFINITION, receive};
+use crate::support::feishu::{self, CODE, DEFINITION, approve, receive};
 use crate::support::stops::killed_anywhere;
 use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, World, deadline, request};
@@ -453,4 +453,97 @@ async fn a_share_that_has_called_waits_for_its_unreadable_instance() {
     assert_eq!(state(&world, CODE).await.status(), Status::Completed);
     assert_eq!(world.has(BLUEPRINT), SHARED);
     world.verify().await.unwrap();
+}
+
+/// The source's `map` and `fetch` in the configuration, up to the values of `fetch`.
+const WITH_FETCH: &str = "map     = \"feishu\"\nfetch   = {";
+const WITHOUT_FETCH: &str = "map     = \"native\"\n# {";
+const UNPERMITTED: &str = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90";
+
+/// Delivers the approval of a share that waits because the cloud refuses its call, and withdraws
+/// the approval without an event.
+async fn refused_and_then_withdrawn(world: &World) {
+    assert!(world.cloud.inject(UNPERMITTED.parse().unwrap()));
+    approve(world).await;
+    assert_eq!(state(world, CODE).await.status(), Status::Pending);
+    feishu::put_instance(world, json!({"status": "REVERTED", "reverted": true}));
+    world.clear_faults().await;
+    world.advance(1_200);
+}
+
+#[tokio::test]
+async fn a_share_whose_calls_the_cloud_refused_reads_its_instance_again() {
+    let world = feishu::world().await;
+    refused_and_then_withdrawn(&world).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    assert_eq!(count(&world, "called_off").await, 1);
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_share_that_waits_while_its_source_loses_its_fetch_is_not_made_without_it() {
+    let mut world = feishu::world().await;
+    refused_and_then_withdrawn(&world).await;
+    world.rewrite_configuration(WITH_FETCH, WITHOUT_FETCH);
+    for _ in 0..3 {
+        world.sweep().await;
+        world.advance(1_200);
+    }
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    let waits = state(&world, CODE).await;
+    let Phase::Deferred { why, .. } = waits.phase() else {
+        panic!("{waits:?}");
+    };
+    assert!(why.contains("no `fetch` for its approval system"), "{why}");
+    world.rewrite_configuration(WITHOUT_FETCH, WITH_FETCH);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    assert_eq!(count(&world, "called_off").await, 1);
+    world.verify().await.unwrap();
+}
+
+/// The source gets the `fetch` of another system, its events are read without one, or it gets
+/// another name. Its old name is then not configured any more, which denies the share.
+#[tokio::test]
+async fn a_share_that_was_not_begun_ends_if_its_source_keeps_no_fetch() {
+    let by = Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    };
+    for (from, to, end) in [
+        (WITH_FETCH, WITHOUT_FETCH, Status::Failed),
+        ("name    = \"feishu\"", "name    = \"lark\"", Status::Denied),
+    ] {
+        let mut world = feishu::world().await;
+        world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
+        approve(&world).await;
+        world.restore_entities();
+        feishu::fail(&world, Some(1_395_001));
+        let retried = world
+            .app
+            .retry(CODE, &by, "the list is corrected", deadline());
+        retried.await.unwrap();
+        feishu::fail(&world, None);
+        world.rewrite_configuration(from, to);
+        world.advance(900);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), NOTHING, "{to}");
+        world.advance(86_400);
+        world.sweep().await;
+        let ended = state(&world, CODE).await;
+        assert_eq!(
+            (ended.status(), world.has(BLUEPRINT)),
+            (end, vec![]),
+            "{to}"
+        );
+        let shown = format!("{:?}", ended.results());
+        let unread = shown.contains("ApprovalUnread");
+        assert_eq!(unread, end == Status::Failed, "{shown}");
+        world.rewrite_configuration(to, from);
+        let retried = world.app.retry(CODE, &by, "`fetch` is back", deadline());
+        retried.await.unwrap();
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{to}");
+        world.verify().await.unwrap();
+    }
 }

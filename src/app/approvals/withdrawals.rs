@@ -129,7 +129,8 @@ impl App {
     /// Fetches the instance of a share again that was not carried out at once, or that an operator
     /// reopened, before its first change in the cloud: the event of its withdrawal may be lost.
     /// Records a withdrawal that the instance shows. Returns why the share must wait if the
-    /// instance cannot be read or is not approved any more. Does nothing for other sources.
+    /// instance cannot be read or is not approved any more, also if the configuration has no
+    /// `fetch` for it any more. Does nothing for a share that no announcement led to.
     pub(in crate::app) async fn look_at_instance_again(
         &self,
         share: &State,
@@ -140,12 +141,7 @@ impl App {
         let recently = recently && share.reopened_at().is_none();
         let source = &share.identity().source;
         let id = share.delivery_id().filter(|id| withdrawal_of(id).is_some());
-        let intake = self.prepared.intake(source);
-        let fetcher = intake.and_then(|intake| intake.fetcher.as_ref());
-        let (Some(id), Some(intake), Some(fetcher)) = (id, intake, fetcher) else {
-            return Ok(None);
-        };
-        let (Some(fetch), false) = (fetcher.app(), recently || share.has_called()) else {
+        let (Some(id), false) = (id, recently || share.may_have_changed()) else {
             return Ok(None);
         };
         let announced = self.incident(StreamId::of_announcement(source, id)).await?;
@@ -153,8 +149,15 @@ impl App {
         else {
             return Ok(None);
         };
-        let Some(named) = fetch.preset.system().named_of_any(&announcement.event) else {
-            return Ok(None);
+        let configured = self.prepared.intake(source).and_then(|intake| {
+            let fetch = intake.fetcher.as_ref()?.app()?;
+            let named = fetch.preset.system().named_of_any(&announcement.event)?;
+            Some((intake, fetch, named))
+        });
+        let Some((intake, fetch, named)) = configured else {
+            return Ok(Some(format!(
+                "its approval cannot be read: source {source} has no `fetch` for its approval system now; configure that `fetch` again, or cancel the request"
+            )));
         };
         let at = (now, deadline);
         let state = match self.instances.fetch(source, fetch, &named, at).await {

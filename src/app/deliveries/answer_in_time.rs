@@ -156,8 +156,9 @@ impl App {
         self
     }
 
-    /// Notes the stop signal of a server: deliveries are answered before the process ends.
-    pub fn answer_before_end(&self) {
+    /// Notes the stop signal of the process: deliveries are answered before it ends, and a sweep
+    /// begins no work on another request.
+    pub fn end_soon(&self) {
         self.stopping.send_replace(Some(Instant::now()));
     }
 

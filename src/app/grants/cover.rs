@@ -127,17 +127,35 @@ fn kept_longer(share: &State, all: &[State]) -> BTreeSet<Item> {
     kept.collect()
 }
 
+/// Returns the items that live workers of other shares may have given without a record yet: they saw
+/// the cloud without these items.
+pub(in crate::app) fn being_given(share: &State, all: &[State], now: Timestamp) -> BTreeSet<Item> {
+    let at_work = other_shares(share, all, now).filter(|other| {
+        let working = matches!(other.phase(), Phase::Working { .. }) && !other.is_due(now);
+        working && other.looked_before()
+    });
+    let open = at_work.flat_map(|other| {
+        let pending = other.results().into_iter().filter(ItemResult::pending);
+        concerned(share, other, pending.map(|result| result.item).collect())
+    });
+    open.collect()
+}
+
 /// Returns the items that `other` gave and that `share` may concern.
 fn same_given(share: &State, other: &State) -> Vec<Item> {
+    concerned(share, other, other.given())
+}
+
+/// Returns those `items` of `other` that `share` may concern.
+fn concerned(share: &State, other: &State, mut items: Vec<Item>) -> Vec<Item> {
     let concerns =
         other.identity() != share.identity() && other.request().region == share.request().region;
-    let mut given = other.given();
-    given.retain(|item| match item {
+    items.retain(|item| match item {
         _ if !concerns => false,
         Item::Account(_) => same_subject(share, other),
         Item::Lighthouse(_) => true,
     });
-    given
+    items
 }
 
 /// Returns the other shares in the region that are neither denied, revoked nor expired.

@@ -14,6 +14,6 @@ pub(crate) use review::ReviewEntry;
 pub use review::review;
 pub use revoke_now::{RevokeNowError, RevokedNow};
 
-pub(super) use cover::{given_before, given_for_longer, held_items, serving};
+pub(super) use cover::{being_given, given_before, given_for_longer, held_items, serving};
 pub(super) use overdue::{LIGHTHOUSE, Overdue, Unfinished, receiver};
 pub(super) use ownership::{Ownership, image_missing, unpublished};

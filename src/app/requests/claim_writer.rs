@@ -10,25 +10,20 @@ use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, Action, CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict,
+    AccountId, Action, CloudError, Item, ItemResult, ResultKind, Status, Timestamp, Verdict,
 };
-use crate::journal::{CallNote, CallOff, Claim, Deferral, Event, Journal, Phase, Progress, State};
+use crate::journal::{CallNote, CallOff, Claim, Event, Journal, Phase, Progress, State};
 use crate::plan::Plan;
 use crate::telemetry::{Step, step};
 
-use super::failed_items::{Failure, doubled};
+use super::failed_items::Failure;
 use super::stop::Stop;
-
-pub(in crate::app) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
-/// The pause after the first failed turn. Each further failed turn doubles it, up to `MAX_PAUSE`.
-const MIN_PAUSE: Duration = Duration::from_secs(5);
-const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 pub(in crate::app) struct ClaimWriter<'a> {
     journal: &'a Journal,
     pub(in crate::app) clock: &'a Clock,
     /// A request whose failures are retryable is retried until this time after its beginning.
-    retry_for: Duration,
+    pub(super) retry_for: Duration,
     claim: Claim,
     /// The calls and results that are not recorded yet. A revocation records them at its end.
     pub(in crate::app) unwritten: Progress,
@@ -44,7 +39,9 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(super) may_have_shared: bool,
     /// Whether an earlier turn read the cloud.
     pub(super) looked_before_turn: bool,
-    last_failure: Option<String>,
+    /// The number of items that were open when the turn began.
+    open_before: usize,
+    pub(super) last_failure: Option<String>,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -54,8 +51,9 @@ impl<'a> ClaimWriter<'a> {
         retry_for: Duration,
         claim: Claim,
     ) -> Self {
-        let known = claim.state().results().into_iter();
-        let in_doubt = known.filter(|result| result.maybe_done);
+        let known = claim.state().results();
+        let open_before = known.iter().filter(|result| result.pending()).count();
+        let in_doubt = known.into_iter().filter(|result| result.maybe_done);
         // The look at the cloud in record 0 belongs to the first turn, not to an earlier one.
         let looked_before_turn = claim.state().looked_before() && claim.state().newest() > 0;
         Self {
@@ -70,6 +68,7 @@ impl<'a> ClaimWriter<'a> {
             called: false,
             may_have_shared: false,
             looked_before_turn,
+            open_before,
             last_failure: None,
         }
     }
@@ -291,10 +290,16 @@ impl<'a> ClaimWriter<'a> {
             ResultKind::Failed { retryable, .. } => *retryable && !last,
             _ => false,
         };
-        let (open, done): (Vec<_>, Vec<_>) =
+        let (mut open, mut done): (Vec<_>, Vec<_>) =
             self.complete(results).into_iter().partition(unfinished);
+        let only_out_of_time = Failure::of(&open).is_none() && open.len() >= self.open_before;
+        let out_of_time = only_out_of_time.then(|| self.turns_out_of_time());
+        if out_of_time.is_some_and(|turns| self.are_enough(turns)) {
+            let open = std::mem::take(&mut open).into_iter();
+            done.extend(open.map(|result| self.failed_out_of_time(result)));
+        }
         if !open.is_empty() {
-            return self.defer(done, &open, now).await;
+            return self.defer(done, &open, out_of_time).await;
         }
         let calls = self.unwritten.calls.clone();
         let event = match denial {
@@ -310,84 +315,6 @@ impl<'a> ClaimWriter<'a> {
             },
         };
         self.end(event).await
-    }
-
-    /// Records the results so far, and why the other items are open. Also records every open item
-    /// that is or was in doubt, and whether it still is. Otherwise the doubt would be lost if a
-    /// later turn fails for another reason.
-    async fn defer(
-        &mut self,
-        mut results: Vec<ItemResult>,
-        open: &[ItemResult],
-        now: Timestamp,
-    ) -> Result<(), Stop> {
-        let known = self.state().results();
-        let was_in_doubt = |item: &Item| known.iter().any(|r| r.item == *item && r.maybe_done);
-        let doubts = (open.iter()).filter(|r| r.maybe_done || was_in_doubt(&r.item));
-        results.extend(doubts.map(|result| ItemResult {
-            kind: ResultKind::Pending,
-            ..result.clone()
-        }));
-        // A call may have been made for an item in doubt although no record names the call.
-        let doubt = results.iter().chain(&known).any(|r| r.maybe_done);
-        let calls = self.unwritten.calls.clone();
-        let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-        let (why, not_before, fault) = match Failure::of(open) {
-            None if self.is_thorough() && self.last_failure.is_some() => {
-                // If no fault were recorded, the next turn would also be thorough and would begin
-                // at once.
-                let pause = doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns());
-                (self.why_out_of_time(), after(pause), Some(Fault::Cloud))
-            }
-            None => (self.why_out_of_time(), after(OUT_OF_TIME_PAUSE), None),
-            Some(failure) => {
-                let until = self.retried_until();
-                let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));
-                let why = match failure.fault {
-                    Fault::Operator => {
-                        format!(
-                            "the request waits for the operator and is retried until {until:.0}: {failure}"
-                        )
-                    }
-                    Fault::Cloud | Fault::Request => failure.to_string(),
-                };
-                (why, next.min(until), Some(failure.fault))
-            }
-        };
-        tracing::warn!(identity = %self.state().identity(), %why, "a request is unfinished; the program continues it later");
-        self.end(Event::Deferred(Deferral {
-            results,
-            calls,
-            why,
-            not_before,
-            waits: !doubt,
-            fault,
-        }))
-        .await
-    }
-
-    /// Defers the request until another worker has finished. Also records the items in doubt. If a
-    /// call-off ended an earlier attempt, also records the calls of that attempt that are not
-    /// recorded yet.
-    pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
-        let doubt = |item: &Item| ItemResult::new(item.clone(), ResultKind::Pending, None);
-        let doubts = self.doubts.iter().map(|item| doubt(item).in_doubt(true));
-        self.end(Event::Deferred(Deferral {
-            results: doubts.collect(),
-            calls: self.unwritten.calls.clone(),
-            why,
-            not_before,
-            waits: true,
-            fault: None,
-        }))
-        .await
-    }
-
-    pub(in crate::app) fn why_out_of_time(&self) -> String {
-        match &self.last_failure {
-            Some(why) => format!("the time ran out; the last call failed: {why}"),
-            None => "the time ran out".to_owned(),
-        }
     }
 
     pub(super) fn retried_until(&self) -> Timestamp {

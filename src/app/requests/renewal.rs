@@ -1,9 +1,20 @@
 //! Marks a result of a share as `renewed` if the share found the item shared and another request
 //! gave it.
 
-use crate::domain::ItemResult;
+use std::time::Duration;
+
+use crate::app::context::pause;
+use crate::app::grants::{being_given, given_before};
+use crate::app::{App, Deadline};
+use crate::domain::{Action, Item, ItemResult};
+use crate::journal::JournalError;
 
 use super::claim_writer::ClaimWriter;
+
+/// How often, and after which pause, a share reads the other requests again if one of them may have
+/// given an item without a record yet.
+const LOOKS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl ClaimWriter<'_> {
     /// Marks the result if it renews an item. Without the mark, no ticket would be warned before
@@ -15,5 +26,40 @@ impl ClaimWriter<'_> {
             renewed: result.renewed || renewed,
             ..result
         }
+    }
+}
+
+impl App {
+    /// Reads the other requests again if this share found an item that none of them had given when
+    /// its turn began: one of them may have given it before the turn read the cloud. If a worker is
+    /// about to record that it gave the item, waits for it, two seconds at most.
+    pub(super) async fn find_late_givers(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        results: &[ItemResult],
+        deadline: Deadline,
+    ) -> Result<(), JournalError> {
+        let share = writer.state().clone();
+        if share.request().action != Action::Share || share.intent().adopts {
+            return Ok(());
+        }
+        let found = results
+            .iter()
+            .filter(|result| result.found() && !result.renewed);
+        let mut unknown: Vec<Item> = found.map(|result| result.item.clone()).collect();
+        for _ in 0..LOOKS {
+            unknown.retain(|item| !writer.renewed.contains(item));
+            if unknown.is_empty() {
+                break;
+            }
+            let others = self.others(&share).await?;
+            writer.renewed.extend(given_before(&share, &others));
+            let given = being_given(&share, &others, self.now());
+            let awaited = |item: &Item| given.contains(item) && !writer.renewed.contains(item);
+            if !unknown.iter().any(awaited) || !pause(deadline, PAUSE).await {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use super::first_look::FirstLook;
 impl App {
     /// Resumes a request in any phase, and queues the notifications that its turn caused. Returns
     /// the state afterwards. The state does not change if a revocation is the only work due, if no
-    /// slot is free, or in a dry run.
+    /// slot is free, if the deadline has passed, or in a dry run.
     pub(in crate::app) async fn resume(
         &self,
         state: State,
@@ -22,7 +22,7 @@ impl App {
     ) -> Result<State, JournalError> {
         let unfinished =
             |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
-        if !unfinished(&state) || self.prepared.plan_only {
+        if !unfinished(&state) || self.prepared.plan_only || deadline.passed() {
             return Ok(state);
         }
         let Some(_slot) = self.slots.take() else {

@@ -112,7 +112,10 @@ impl App {
         } = match order.await.map_err(Stop::Journal)? {
             Order::Begin(beginning) => beginning,
             Order::CalledOff(call_off) => return writer.call_off(call_off).await,
-            Order::Wait { until, why } => return writer.wait(why, until).await,
+            Order::Wait { until, why } => {
+                let out_of_time = writer.state().out_of_time();
+                return writer.wait(why, until, out_of_time).await;
+            }
             Order::Unread(why) => return self.end_unread(writer, why, deadline).await,
         };
         writer.renewed = renewed;
@@ -129,6 +132,8 @@ impl App {
             let ended = self.record_in_earlier_shares(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
         }
+        let givers = self.find_late_givers(writer, &results, deadline);
+        givers.await.map_err(Stop::Journal)?;
         writer.close(writer.with_doubts(results)).await
     }
 
@@ -248,8 +253,10 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let (now, until) = (self.now(), writer.retried_until());
-        // A look that only lacked time must not be the last one.
-        if now < until || context::left(deadline).is_zero() {
+        let lacked_time = context::left(deadline).is_zero();
+        let out_of_time = lacked_time.then(|| writer.turns_out_of_time());
+        // A look that only lacked time must not be the last one, unless all the others did, too.
+        if now < until || out_of_time.is_some_and(|turns| !writer.are_enough(turns)) {
             // The pauses grow with the time since the attempts began.
             let pause = now.duration_since(writer.state().begins_at());
             let next = now.checked_add(pause.clamp(MIN_PAUSE_OF_LOOKS, MAX_PAUSE_OF_WORK));
@@ -257,7 +264,7 @@ impl App {
             let next = if now < until { next.min(until) } else { next };
             let identity = writer.state().identity();
             tracing::warn!(%identity, why, "the share waits: the instance of its approval cannot be read, or is not approved");
-            return writer.wait(why, next).await;
+            return writer.wait(why, next, out_of_time).await;
         }
         self.close_withheld(writer, &Withheld::Unread(why), deadline)
             .await

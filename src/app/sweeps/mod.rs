@@ -7,6 +7,7 @@ pub(super) mod seal_key;
 mod sealing;
 mod sweep;
 mod sweep_report;
+mod time_left;
 
 pub use index_pass::Compared;
 pub use retention::{Age, retire};
@@ -15,6 +16,6 @@ pub use seal_key::signer;
 pub(super) use seal_key::try_new_key;
 pub(crate) use seal_key::{SealError, SealKeyRotation, rotate_seal_key, signer_or_new};
 pub(crate) use sealing::seal_journal;
-pub(super) use sweep::MIN_SECONDS;
 pub use sweep_report::SweepReport;
 pub(super) use sweep_report::clock_differs;
+pub(super) use time_left::MIN_SECONDS;

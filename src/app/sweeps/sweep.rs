@@ -3,14 +3,13 @@
 //! same time, because each request is claimed before it is worked on.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::{join_all, try_join3};
 use tracing::Instrument as _;
 
 use crate::app::grants::Unfinished;
 use crate::app::notifying::Failures;
-use crate::app::{App, Deadline, context};
+use crate::app::{App, Deadline};
 use crate::domain::Timestamp;
 use crate::journal::{
     Affected, History, JournalError, MAX_PAUSE_OF_REVOCATION, State, StreamId, StreamState, WakeUp,
@@ -20,12 +19,6 @@ use crate::telemetry::{Step, step};
 
 use super::sweep_report::SweepReport;
 
-/// If less time than this is left, the sweep does not begin work on another request or
-/// announcement.
-const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
-/// The command `check` warns if `[limits] seconds` is less than this. A sweep needs time to read
-/// the index, and begins no work if less than [`MIN_TIME_LEFT`] is left after that.
-pub(in crate::app) const MIN_SECONDS: u64 = 5;
 /// Number of requests that are read before the first of them is worked on.
 const STREAMS_PER_ROUND: usize = 128;
 /// Number of requests that are read concurrently.
@@ -143,7 +136,7 @@ impl App {
     async fn sweep_due(&self, due: Vec<DueStream>, round: &mut Round) {
         self.journal.work_done().begin(due.len());
         for due_streams in due.chunks(STREAMS_PER_ROUND) {
-            if context::left(round.deadline) < MIN_TIME_LEFT {
+            if self.is_ending(round.deadline) {
                 round.report.out_of_time = true;
                 break;
             }
@@ -258,7 +251,7 @@ impl App {
         let rules = &self.prepared.notice_rules;
         let failures = Failures::default();
         for some in std::mem::take(&mut round.owing).chunks(WORKERS) {
-            if context::left(round.deadline) < MIN_TIME_LEFT {
+            if self.is_ending(round.deadline) {
                 round.report.out_of_time = true;
                 break;
             }
@@ -320,7 +313,7 @@ impl App {
         at_once: bool,
         deadline: Deadline,
     ) -> Result<Option<State>, JournalError> {
-        if context::left(deadline) < MIN_TIME_LEFT {
+        if self.is_ending(deadline) {
             return Ok(None);
         }
         let now = self.now();

@@ -9,6 +9,7 @@ use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
+use super::stop_signal::stoppable;
 use super::terminal::counting;
 use super::terminal::text::indented;
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
@@ -48,7 +49,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     if let Some(by) = options.requester {
         if options.revoke_unknown {
             let cancels = app.cancel_unknown(&mut report, &by.source, &by.requester, deadline);
-            asked = cancels.await;
+            asked = stoppable(&app, cancels).await?;
         } else if let (true, Some(ticket), Some(expires_in)) =
             (options.adopt, options.ticket, options.expires)
         {
@@ -59,7 +60,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
                 by,
             };
             let adopts = app.adopt(&mut report, &adoption, deadline);
-            asked = adopts.await;
+            asked = stoppable(&app, adopts).await?;
         }
     }
     app.notify_before_answer(deadline).await;

@@ -9,6 +9,7 @@ use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
 use super::args::{RetryOptions, RevokeOptions, SweepOptions};
+use super::stop_signal::stoppable;
 use super::terminal::text::wrapped;
 use super::terminal::{counting, during};
 use super::{Context, Failure};
@@ -22,7 +23,8 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
     let app = context.calling(&options.cloud).await?.start().await?;
     let (id, by, reason) = (&options.id, &options.operator, &options.reason);
     let deadline = Deadline::after(BUDGET);
-    let retried = Box::pin(app.retry(id, by, reason, deadline)).await;
+    let retried = Box::pin(app.retry(id, by, reason, deadline));
+    let retried = stoppable(&app, retried).await?;
     let retried = retried.map_err(|error| match error {
         RetryError::Journal(_) | RetryError::Unread { .. } => Failure::failed(error),
         error => Failure::usage(error),
@@ -72,7 +74,7 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
     } = &options;
     let deadline = Deadline::after(BUDGET);
     let work = app.revoke_now(image, accounts, by, reason, *gone, deadline);
-    let RevokedNow { answers, left } = Box::pin(work).await?;
+    let RevokedNow { answers, left } = stoppable(&app, Box::pin(work)).await??;
     app.notify_before_answer(deadline).await;
     for (_, answer) in &answers {
         context.print(&json!(answer));
@@ -96,7 +98,8 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         tracing::error!(%error, "rebuilding the index failed");
     }
     let sweeping = app.sweep_at_once(Deadline::after(SWEEP_BUDGET));
-    let mut report = counting("sweeping", app.work_done(), sweeping).await?;
+    let sweeping = counting("sweeping", app.work_done(), sweeping);
+    let mut report = stoppable(&app, sweeping).await??;
     report.failures.extend(match &index {
         Some(Ok(index)) => index.failure(),
         Some(Err(error)) => Some(error.to_string()),

@@ -27,6 +27,7 @@ use crate::telemetry;
 use super::args::CloudChoice;
 use super::args::ServeOptions;
 use super::reloads::Reloads;
+use super::stop_signal::STOP_WITHIN;
 use super::{Context, Failure};
 
 /// Interval of the background sweeps if the journal is a directory. There, a sweep notices dead
@@ -36,9 +37,6 @@ const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
 /// objects.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// How long running work may continue after the stop signal. A later sweep continues what is
-/// unfinished.
-const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// When a server starts, it tests that the journal's place refuses to create a file twice. It waits
 /// at most this long for the result.
 const PROVE_WITHIN: Duration = Duration::from_secs(3);
@@ -247,7 +245,7 @@ async fn listen(
     let stop = async move {
         signal.received().await;
         tracing::info!("stopping: no new connections; running work may finish");
-        deliveries.answer_before_end();
+        deliveries.end_soon();
         stopping.send_replace(true);
     };
     let served = server::serve(handler, bounds, listener, stop);

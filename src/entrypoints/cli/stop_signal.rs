@@ -1,8 +1,17 @@
-//! Waits for the signal that stops a server: SIGTERM from a host, Ctrl-C from a person.
+//! Waits for the signal that stops a process: SIGTERM from a host, Ctrl-C from a person. Lets the
+//! running work of a server or a command end first, so that no request waits for the end of a lease.
 
 use std::future::pending;
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+use super::Failure;
+use crate::app::App;
+
+/// How long running work may continue after the stop signal. A later sweep continues what is
+/// unfinished.
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 /// Whether the signal has come. The default never comes.
 #[derive(Clone)]
@@ -33,6 +42,25 @@ impl StopSignal {
         if receiver.wait_for(|received| *received).await.is_err() {
             pending().await
         }
+    }
+}
+
+/// Does the work of a command that takes turns at requests. After a stop signal, a sweep begins no
+/// further turn, and running work may continue for [`STOP_WITHIN`].
+pub(super) async fn stoppable<T>(app: &App, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let signal = StopSignal::begin();
+    let bound = async {
+        signal.received().await;
+        tracing::warn!("stopping: no further work begins; running work may finish");
+        app.end_soon();
+        tokio::time::sleep(STOP_WITHIN).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = bound => Err(Failure::Failed(
+            "stopped before all work was done; a sweep continues it, at the latest 3 minutes from now".to_owned(),
+        )),
     }
 }
 

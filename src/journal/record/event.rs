@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::Received;
 use super::announcement::{Announcement, Confirmed, FailedFetch, Settled};
 use super::call_note::CallNote;
+use super::deferral::Deferral;
 use super::drift::Drift;
 use super::rejection::Rejection;
 use super::reopening::Reopening;
 use crate::domain::{
-    AccountId, Fault, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// The content of a record. The JSON field `type` has the variant's name in snake case.
@@ -280,28 +281,6 @@ pub struct Progress {
     /// before the request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_only: bool,
-}
-
-/// Why a turn ended before the request was finished, and when the next turn may begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deferral {
-    /// The results so far. An item without a new result keeps its recorded one.
-    pub results: Vec<ItemResult>,
-    /// The calls that no earlier record names, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<CallNote>,
-    /// The reason, for people.
-    pub why: String,
-    /// The next turn may not begin before this instant.
-    pub not_before: Timestamp,
-    /// If true and the request has made no call, the request's earlier read of the cloud no longer
-    /// counts, because another request may have shared what the next turn finds shared. Version
-    /// 0.2.0 set this field only if the turn ended to let the worker of another request finish.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub waits: bool,
-    /// Whose fault the failure is. `None` if nothing failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<Fault>,
 }
 
 /// Items that a later cancel calls off or has revoked, or that the withdrawal of an approval calls

@@ -4,6 +4,7 @@
 mod announcement;
 mod bytes;
 mod call_note;
+mod deferral;
 mod drift;
 mod event;
 mod flaw;
@@ -16,10 +17,10 @@ mod worker;
 pub use announcement::{Announcement, Confirmed, FailedFetch, Refetch, Settled};
 pub use bytes::Stored;
 pub use call_note::CallNote;
+pub use deferral::{Deferral, OutOfTime};
 pub use drift::Drift;
 pub use event::{
-    CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease, Notified,
-    Progress,
+    CallOff, Conflict, Event, FailedAttempt, FailedNotification, Intent, Lease, Notified, Progress,
 };
 pub use flaw::Flaw;
 pub use received::Received;

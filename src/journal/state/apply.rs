@@ -98,6 +98,7 @@ impl State {
             decided_again: None,
             reopened_at: None,
             failed_turns: 0,
+            out_of_time: None,
             failed_revocations: 0,
             blueprint: None,
             looked_before: intent.absent,
@@ -275,9 +276,9 @@ impl State {
         // If the deferral `waits` before any call, the earlier read of the cloud no longer counts,
         // because another request may have shared what the next turn finds shared.
         self.looked_before &= !deferral.waits || self.called_at.is_some();
-        if deferral.fault.is_some() {
-            self.failed_turns = self.failed_turns.saturating_add(1);
-        }
+        let failed = u32::from(deferral.fault.is_some());
+        self.failed_turns = self.failed_turns.saturating_add(failed);
+        self.out_of_time = deferral.out_of_time;
         let (why, not_before) = (deferral.why.clone(), deferral.not_before);
         self.phase = match self.phase {
             Phase::Revoking { .. } => Phase::RevokeDeferred {

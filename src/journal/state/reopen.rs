@@ -78,6 +78,7 @@ impl State {
         self.decided_again = Some(reopening.verdict.clone());
         self.reopened_at = Some(record.at);
         self.failed_turns = 0;
+        self.out_of_time = None;
         // If the request has made no call, its earlier read of the cloud no longer counts, because
         // another request may have shared what the next turn finds shared. Records of version 0.2.0
         // do not set `looks_again`: after such a record, the earlier read still counts.

@@ -5,7 +5,7 @@ use crate::domain::{
     Target, Timestamp, Verdict,
 };
 
-use super::super::record::{CallOff, Intent, StreamId, Worker};
+use super::super::record::{CallOff, Intent, OutOfTime, StreamId, Worker};
 use super::WakeUp;
 use super::head::Head;
 use super::notification::Notifications;
@@ -77,6 +77,7 @@ pub struct State {
     pub(super) decided_again: Option<Verdict>,
     pub(super) reopened_at: Option<Timestamp>,
     pub(super) failed_turns: u32,
+    pub(super) out_of_time: Option<OutOfTime>,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) looked_before: bool,
@@ -169,11 +170,13 @@ impl State {
         self.recorded_at
     }
 
-    /// Whether the records name a call of the request since an operator last reopened it, or since it
-    /// was recorded.
-    pub fn has_called(&self) -> bool {
-        self.noted_call_at
-            .is_some_and(|at| self.reopened_at.is_none_or(|reopened| reopened < at))
+    /// Whether the records name a call since an operator last reopened the request, or since it was
+    /// recorded, and the cloud may have carried out a call of the request.
+    pub fn may_have_changed(&self) -> bool {
+        let opened = self.reopened_at;
+        let called = (self.noted_call_at).is_some_and(|at| opened.is_none_or(|opened| opened < at));
+        let mut results = self.results.iter();
+        called && results.any(|result| result.maybe_done || self.gave(result))
     }
 
     /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,
@@ -187,6 +190,12 @@ impl State {
     /// Returns the number of failed turns since the request was opened or reopened.
     pub fn failed_turns(&self) -> u32 {
         self.failed_turns
+    }
+
+    /// Returns the newest turns in a row that only ran out of time, since the request was opened or
+    /// reopened.
+    pub fn out_of_time(&self) -> Option<OutOfTime> {
+        self.out_of_time
     }
 
     /// Returns the number of incomplete attempts to revoke in which a call failed.

@@ -203,6 +203,7 @@ async fn an_event_that_cannot_follow_is_refused_and_not_written() {
         not_before: at(1),
         waits: false,
         fault: None,
+        out_of_time: None,
     };
     let refused = claim.record(&journal, at(1), Event::Deferred(huge)).await;
     assert!(matches!(
