@@ -268,9 +268,11 @@ impl App {
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&incoming.identity));
         };
-        // `None` if all slots are taken. The slot is released when this function returns. On a
-        // server, this function runs in its own task, which continues if the sender hangs up.
-        let slot = self.slots.take();
+        // `None` if all slots are taken, or if no time is left for a call. The slot is released when
+        // this function returns. On a server, this function runs in its own task, which continues if
+        // the sender hangs up.
+        let in_time = !incoming.deadline.passed();
+        let slot = in_time.then(|| self.slots.take()).flatten();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() && incoming.makes_calls() => {
                 self.first_look(approved, incoming.now, incoming.deadline)
@@ -286,7 +288,7 @@ impl App {
             // `neighbours` are the other requests for the same image and receivers, if they could be
             // listed. Use the claim only if record 0 was written in time: a concurrent cancel waits
             // for it only `context::OPENING_TIME`, and after that may not see this request. Without
-            // time for a call, a turn would only delay the answer by its records.
+            // time for a call, a turn would only delay the answer.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(incoming.now) && !incoming.deadline.passed() =>
             {
@@ -300,9 +302,9 @@ impl App {
                 let state = self.work_off_claim(*claim, permission, first_look, incoming.deadline);
                 Box::pin(state).await?
             }
-            // Writing record 0 took too long. Drop the claim, so that the backlog or the sweep
-            // takes the request over and looks at the other requests again.
-            (Opened::New(claim, _), _) => claim.state().clone(),
+            // Writing record 0 took too long. The backlog or the sweep takes the request over, and
+            // looks at the cloud and at the other requests again.
+            (Opened::New(claim, _), _) => self.give_back(*claim).await?,
             // The request was denied, waits for its `not_before`, or got no slot.
             (Opened::Kept(state), _) => *state,
             (Opened::Existing(state), _) => return self.redelivered(incoming, *state).await,

@@ -11,7 +11,7 @@ pub const SANDBOX_ENTRY: &str = "--sandbox=";
 pub type Vars = BTreeMap<String, String>;
 
 /// Variables of hosts that discard the disk of each instance of the program, and the host's name.
-const DISCARDING_HOSTS: [(&str, &str); 7] = [
+const DISCARDING_HOSTS: [(&str, &str); 8] = [
     ("AWS_LAMBDA_RUNTIME_API", "AWS Lambda"),
     ("SCF_RUNTIME_API", "Tencent SCF"),
     ("SCF_FUNCTIONNAME", "Tencent SCF"),
@@ -20,6 +20,7 @@ const DISCARDING_HOSTS: [(&str, &str); 7] = [
     ("FC_SERVER_PORT", "Function Compute"),
     // <https://cloud.google.com/run/docs/container-contract>; Knative sets it, too.
     ("K_SERVICE", "Cloud Run or Knative"),
+    ("CLOUD_RUN_JOB", "Cloud Run"),
 ];
 
 /// Returns the name of the host if it discards the disk of each instance. A network disk that is

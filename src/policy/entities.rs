@@ -25,8 +25,7 @@ pub(super) struct KnownEntities {
     /// file gives no region: such an image gets its region from the request.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
-    /// The JSON of each image in the file, by id. For a decision, the region in a copy of it is
-    /// replaced by the request's region.
+    /// The JSON of each image in the file, by id. A decision replaces the region in its copy.
     pub(super) images: HashMap<String, Value>,
     pub(super) sources: BTreeSet<SourceName>,
     pub(super) warnings: Vec<Warning>,

@@ -115,3 +115,33 @@ async fn a_share_waits_while_a_cancel_that_gave_up_may_still_take_it_away() {
     assert_eq!(answer.results[0].kind, ResultKind::Shared, "{answer:?}");
     assert_eq!(world.has(BLUEPRINT), ONE);
 }
+
+/// The first look finds no share. Then record 0 takes longer than the delivery has time, and the
+/// image is shared by hand before a sweep makes the call. That share must not count as the request's
+/// own.
+#[tokio::test]
+async fn what_is_shared_while_a_slow_store_records_a_request_stays_theirs() {
+    let world = World::new().await;
+    world.fuse.arm_at("000000.json", Break::Stall);
+    let share = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let slow = async {
+        world.fuse.stalled().await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        world.fuse.release();
+    };
+    let (reply, ()) = tokio::join!(world.app.receive(invocation(&share), deadline), slow);
+    let Reply::Answers(answers) = reply else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(answers[0].1.status, Status::Pending);
+    share_by_hand(&world, ONE[0]);
+    world.advance(60);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&share).await;
+    assert_eq!(answer.results[0].kind, ResultKind::AlreadyShared);
+    world.advance(7_200);
+    assert!(world.sweep().await.revoked.is_empty());
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.verify().await.unwrap();
+}

@@ -141,7 +141,7 @@ impl App {
         let recently = recently && share.reopened_at().is_none();
         let source = &share.identity().source;
         let id = share.delivery_id().filter(|id| withdrawal_of(id).is_some());
-        let (Some(id), false) = (id, recently || share.may_have_changed()) else {
+        let (Some(id), false) = (id, recently || share.has_given()) else {
             return Ok(None);
         };
         let announced = self.incident(StreamId::of_announcement(source, id)).await?;

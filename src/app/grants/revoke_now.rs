@@ -248,6 +248,14 @@ impl App {
         answers: &mut Vec<(Ending, Answer)>,
     ) -> Result<(), RevokeNowError> {
         for part in parts_of(request) {
+            // The process received a stop signal.
+            if self.stopping.borrow().is_some() {
+                return Err(RevokeNowError::NotTaken {
+                    by: source.clone(),
+                    image: image.to_owned(),
+                    reply: Box::new(Reply::NotNow),
+                });
+            }
             let answered = self.ask_once(source, image, &part, statement, deadline);
             answers.extend(answered.await?);
         }

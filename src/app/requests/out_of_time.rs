@@ -7,8 +7,8 @@ use crate::journal::OutOfTime;
 
 use super::claim_writer::ClaimWriter;
 
-/// The least number of such turns, even if `retry_for` is over: a request must not fail because
-/// many others were before it after an outage, or because no sweep ran.
+/// The least number of such turns, even if `retry_for` is over. After an outage, the first turns of
+/// a request may lack time only because many others were before it.
 const MIN_TURNS: u32 = 10;
 
 impl ClaimWriter<'_> {
@@ -32,7 +32,8 @@ impl ClaimWriter<'_> {
     /// call, may have shared the item without a record.
     pub(super) fn failed_out_of_time(&self, result: ItemResult) -> ItemResult {
         let shares = self.state().request().action == Action::Share;
-        let unrecorded = self.looked_before_turn || result.called_off_by.is_some();
+        let called = self.looked_before_turn || self.may_have_shared;
+        let unrecorded = called || result.called_off_by.is_some();
         let maybe = result.maybe_done || shares && unrecorded;
         let code = match maybe {
             true => ResultCode::Timeout,

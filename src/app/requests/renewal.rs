@@ -7,9 +7,9 @@ use crate::app::context::pause;
 use crate::app::grants::{being_given, given_before};
 use crate::app::{App, Deadline};
 use crate::domain::{Action, Item, ItemResult};
-use crate::journal::JournalError;
 
 use super::claim_writer::ClaimWriter;
+use super::stop::Stop;
 
 /// How often, and after which pause, a share reads the other requests again if one of them may have
 /// given an item without a record yet.
@@ -38,7 +38,7 @@ impl App {
         writer: &mut ClaimWriter<'_>,
         results: &[ItemResult],
         deadline: Deadline,
-    ) -> Result<(), JournalError> {
+    ) -> Result<(), Stop> {
         let share = writer.state().clone();
         if share.request().action != Action::Share || share.intent().adopts {
             return Ok(());
@@ -52,7 +52,15 @@ impl App {
             if unknown.is_empty() {
                 break;
             }
-            let others = self.others(&share).await?;
+            // The calls that were made must be on record before these reads and waits.
+            writer.write_results().await?;
+            let others = match self.others(&share).await {
+                Ok(others) => others,
+                Err(error) => {
+                    tracing::warn!(identity = %share.identity(), %error, "the other requests cannot be read, so a result may lack the mark `renewed`");
+                    break;
+                }
+            };
             writer.renewed.extend(given_before(&share, &others));
             let given = being_given(&share, &others, self.now());
             let awaited = |item: &Item| given.contains(item) && !writer.renewed.contains(item);

@@ -8,7 +8,9 @@ use crate::app::{App, Deadline, context};
 use crate::domain::{Timestamp, Verdict};
 use crate::journal::{Claim, JournalError, State, StreamId, Work, WorkerLease};
 
+use super::defer::OUT_OF_TIME_PAUSE;
 use super::first_look::FirstLook;
+use super::stop::Stop;
 
 impl App {
     /// Resumes a request in any phase, and queues the notifications that its turn caused. Returns
@@ -88,6 +90,23 @@ impl App {
             tokio::time::sleep(LATE_CALL.saturating_sub(age)).await;
         }
         Ok(taken)
+    }
+
+    /// Ends the turn of a new request before it made a call. Its record says that the read of the
+    /// cloud in record 0 no longer counts: until the next turn, somebody else may share the image.
+    pub(in crate::app) async fn give_back(&self, claim: Claim) -> Result<State, JournalError> {
+        let mut writer = self.writer(claim);
+        loop {
+            let next = self.now().checked_add(OUT_OF_TIME_PAUSE);
+            let next = next.unwrap_or(Timestamp::MAX);
+            let why = "the time ran out before the first call".to_owned();
+            match writer.wait(why, next, None).await {
+                Ok(()) => return Ok(writer.state().clone()),
+                Err(Stop::CalledOff) => {}
+                Err(Stop::Journal(error)) => return Err(error),
+                Err(_) => return self.reread(writer.state().stream()).await,
+            }
+        }
     }
 
     pub(in crate::app) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {

@@ -132,8 +132,7 @@ impl App {
             let ended = self.record_in_earlier_shares(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
         }
-        let givers = self.find_late_givers(writer, &results, deadline);
-        givers.await.map_err(Stop::Journal)?;
+        self.find_late_givers(writer, &results, deadline).await?;
         writer.close(writer.with_doubts(results)).await
     }
 

@@ -34,7 +34,7 @@ pub struct SweepReport {
     /// is known only if the process called the cloud during the sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_difference: Option<i64>,
-    /// True if the time ran out before all due work was done.
+    /// True if the time ran out, or the process was stopped, before all due work was done.
     pub out_of_time: bool,
     /// The number of entries that [`SweepReport::shorten`] removed from each list.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -158,7 +158,7 @@ impl fmt::Display for SweepReport {
             f,
             "{}",
             match (self.out_of_time, self.overdue.len()) {
-                (true, _) => "the time ran out; sweep again".to_owned(),
+                (true, _) => "the time ran out, or the process was stopped; sweep again".to_owned(),
                 (false, 0) => "all due work was attempted".to_owned(),
                 (false, count) => format!(
                     "{count} overdue: shares that should be gone are still in effect; correct the cause and sweep again"

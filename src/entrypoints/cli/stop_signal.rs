@@ -59,7 +59,7 @@ pub(super) async fn stoppable<T>(app: &App, work: impl Future<Output = T>) -> Re
         biased;
         done = work => Ok(done),
         () = bound => Err(Failure::Failed(
-            "stopped before all work was done; a sweep continues it, at the latest 3 minutes from now".to_owned(),
+            "stopped before all work was done; a sweep continues what is on record within about 3 minutes; repeat the command for the rest".to_owned(),
         )),
     }
 }

@@ -1,8 +1,8 @@
 //! The state of a request: phase, results and grants. `apply` computes the state from the records.
 
 use crate::domain::{
-    AccountId, BlueprintId, Fault, Identity, ImageRef, Item, ItemResult, ShareRequest, Status,
-    Target, Timestamp, Verdict,
+    AccountId, BlueprintId, Fault, Identity, ImageRef, Item, ItemResult, ResultKind, ShareRequest,
+    Status, Target, Timestamp, Verdict,
 };
 
 use super::super::record::{CallOff, Intent, OutOfTime, StreamId, Worker};
@@ -170,13 +170,17 @@ impl State {
         self.recorded_at
     }
 
-    /// Whether the records name a call since an operator last reopened the request, or since it was
-    /// recorded, and the cloud may have carried out a call of the request.
-    pub fn may_have_changed(&self) -> bool {
+    /// Whether the request has certainly shared something by a call of its own since an operator
+    /// last reopened it, or since it was recorded.
+    pub fn has_given(&self) -> bool {
         let opened = self.reopened_at;
-        let called = (self.noted_call_at).is_some_and(|at| opened.is_none_or(|opened| opened < at));
-        let mut results = self.results.iter();
-        called && results.any(|result| result.maybe_done || self.gave(result))
+        let since = |at| opened.is_none_or(|opened| opened < at);
+        let given = |kind: &ResultKind| {
+            use ResultKind::{Available, Shared};
+            matches!(kind, Shared | Available { already: false, .. })
+        };
+        let lately = self.noted_call_at.is_some_and(since) && self.last_given_at.is_some_and(since);
+        lately && self.results.iter().any(|result| given(&result.kind))
     }
 
     /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,

@@ -109,6 +109,7 @@ fn dockerfile() -> String {
     format!(
         "# The binary and what its configuration names, nothing else: no shell, no libc, no CA bundle.\n\
          # Build it in this folder, with the static binary in it as `sharehook`: docker build -t sharehook .\n\
+         # Docker before version 23: DOCKER_BUILDKIT=1 docker build -t sharehook .\n\
          FROM scratch\n{stage}"
     )
 }
