@@ -446,14 +446,9 @@ fn check_warns_of_a_place_that_nothing_seals() {
 #[test]
 fn the_template_seals_and_protects_the_log_as_it_does_records() {
     let template = fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
-    let names = template.split_once("SecretNames:\n").unwrap().1;
-    assert!(
-        names
-            .lines()
-            .nth(1)
-            .unwrap()
-            .contains(",SHAREHOOK_SEAL_KEY,")
-    );
+    let names = template.split_once("Fn::ForEach::Secrets:\n").unwrap().1;
+    let names = names.split_once("- ${Name}:").unwrap().0;
+    assert!(names.contains("- SHAREHOOK_SEAL_KEY\n"));
     let statement = |sid: &str| {
         let (_, rest) = template.split_once(&format!("Sid: {sid}\n")).unwrap();
         rest.split("- Sid:").next().unwrap().to_owned()
@@ -478,6 +473,21 @@ fn the_template_seals_and_protects_the_log_as_it_does_records() {
                 && kept.contains("[s3:DeleteObject, s3:DeleteObjectVersion]")
         );
     }
+}
+
+/// A default would replace the site of the configuration without a word.
+#[test]
+fn the_files_for_aws_leave_the_site_to_the_configuration() {
+    let read = |file: &str| fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+    let template = read("template.yaml");
+    assert!(template.contains("  CloudSite:\n    Type: String\n    Default: \"\"\n"));
+    let set = "SHAREHOOK_CLOUD_SITE: !If [HasCloudSite, !Ref CloudSite, !Ref AWS::NoValue]";
+    assert!(template.contains(set));
+    let variables = read("deploy/terraform/aws/variables.tf");
+    let site = variables.split_once("\"cloud_site\"").unwrap().1;
+    assert!(site.split_once('}').unwrap().0.contains("= \"\"\n"));
+    let set = "var.cloud_site == \"\" ? {} : { SHAREHOOK_CLOUD_SITE = var.cloud_site }";
+    assert!(read("deploy/terraform/aws/main.tf").contains(set));
 }
 
 #[test]
