@@ -124,7 +124,7 @@ async fn a_container_listens_on_its_port_and_answers_probes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let prepare = |folder: &Path| {
-        trust(folder, &["azure:Requests"], &["b"]);
+        trust(folder, &["azure:Requests"], &["azure:b"]);
         // Use the file that is deployed.
         let deployed = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/azure/host.json");
         std::fs::copy(deployed, folder.join("host.json")).unwrap();
@@ -162,7 +162,7 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn azure_without_a_route_prefix_believes_no_envelope() {
     let prepare = |folder: &Path| {
-        trust(folder, &["azure:Requests"], &["b"]);
+        trust(folder, &["azure:Requests"], &["azure:b"]);
         std::fs::write(
             folder.join("host.json"),
             r#"{"extensions":{"http":{"routePrefix":""}}}"#,
@@ -188,7 +188,7 @@ async fn azure_without_a_route_prefix_believes_no_envelope() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
-    let prepare = |folder: &Path| trust(folder, &["invoke-by-event"], &["b"]);
+    let prepare = |folder: &Path| trust(folder, &["azure:invoke-by-event"], &["azure:b"]);
     let hosted = Hosted::start(
         "FC_SERVER_PORT",
         &[("FC_FUNCTION_NAME", "sharehook")],
