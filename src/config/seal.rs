@@ -132,7 +132,7 @@ impl Reader<'_> {
             SecretValues::Known(_) | SecretValues::StandIn(_) => return None,
         };
         match reference.resolve(self.root, self.vars, fetched) {
-            Ok(secret) => Some(SealKey::Secret(secret.text)),
+            Ok(secret) => Some(SealKey::Secret(secret)),
             Err(error) if is_needed => self.wrong_key(at, error.to_string(), &error.remedy()),
             Err(_) => None,
         }

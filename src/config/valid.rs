@@ -379,5 +379,5 @@ pub enum SealKey {
     /// The value of `SHAREHOOK_SEAL_KEY`.
     Variable(SecretString),
     /// The value of a variable that the file names, or of a secret in AWS.
-    Secret(SecretString),
+    Secret(Secret),
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::app::application::fresh_worker;
 use crate::app::notifying::probe;
-use crate::app::sweeps::{clock_differs, signer, try_new_key};
+use crate::app::sweeps::{clock_differs, signer, try_new_key, with_origin};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
 use crate::domain::{CloudError, ErrorClass, Problem, Region, Site, Warning, spelled};
@@ -176,7 +176,7 @@ impl App {
     /// Checks the seal's key and the time of the newest seal. Returns no finding if the journal is
     /// not sealed, because the examination of the configuration already warns about that.
     async fn examine_seal(&self) -> Option<Finding> {
-        self.config().seal.as_ref()?;
+        let seal = self.config().seal.as_ref()?;
         let signer = match signer(self.config()) {
             Ok(Some(signer)) => signer,
             Ok(None) => {
@@ -194,6 +194,7 @@ impl App {
         Some(Finding::of(Check::Seal, sealed))
     }
 
+        let sealed = sealed.map_err(|error| with_origin(error, seal));
     /// Looks up the credentials and lists the images that can be shared. Listing succeeds only if
     /// the endpoint answers and the key has the permission.
     async fn examine_cloud(
