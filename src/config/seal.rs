@@ -127,7 +127,7 @@ impl Reader<'_> {
         at: Option<&Spanned<String>>,
     ) -> Option<SealKey> {
         let (fetched, is_needed) = match self.secrets {
-            SecretValues::Configured(fetched) => (fetched, true),
+            SecretValues::Configured(fetched) | SecretValues::Operator(fetched) => (fetched, true),
             SecretValues::OrStandIn { fetched, .. } => (fetched, false),
             SecretValues::Known(_) | SecretValues::StandIn(_) => return None,
         };

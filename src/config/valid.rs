@@ -222,6 +222,9 @@ impl SourceConfig {
 /// One configured target of notifications.
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
+    /// Whether this process lacks a secret of the target, so that only another process, such as the
+    /// service, can send its notifications. Only for a command of the operator.
+    pub lacks_secret: bool,
     /// The target's name, and the kinds and sources of its notifications.
     pub subscription: Subscription,
     /// The receiving system and its API.

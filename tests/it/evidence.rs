@@ -897,7 +897,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
 
 /// Commands that only read need no secret of a sender, and create no folder.
 #[test]
-fn the_key_and_a_dry_run_need_no_secret_of_a_sender() {
+fn the_key_and_retiring_need_no_secret_of_a_sender() {
     let site = Site::new();
     site.out(&["audit", "seal"]);
     let key = site.out(&["audit", "key"]);
@@ -909,7 +909,7 @@ fn the_key_and_a_dry_run_need_no_secret_of_a_sender() {
     assert_eq!(site.out(&["audit", "key"]), key);
     let dry_run = ["audit", "retire", "--older-than", "365d", "--dry-run"];
     site.out(&dry_run);
-    site.refused(3, &dry_run[..4]);
+    site.out(&dry_run[..4]);
     fs::remove_dir_all(site.path().join("journal")).unwrap();
     site.out(&dry_run);
     assert!(!site.path().join("journal").exists());

@@ -28,6 +28,8 @@ pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
 spelled! {
     /// What a check examines.
     Check {
+        /// A secret of a sender or a notification target that this process cannot read.
+        Secret = "secret",
         /// The policies, and settings that are valid but dangerous.
         Policy = "policy",
         /// The journal's store: whether it refuses to create a file that exists, whether it can be
@@ -76,6 +78,11 @@ impl Finding {
             Ok(text) => Self::good(check, text),
             Err(why) => Self::broken(check, why.to_string()),
         }
+    }
+
+    /// A secret that this process cannot read.
+    pub fn unreadable(problem: &Problem) -> Self {
+        Self::broken(Check::Secret, problem.to_string())
     }
 
     pub(super) fn good(check: Check, text: impl Into<String>) -> Self {
@@ -187,6 +194,7 @@ impl App {
             Err(problem) => return Some(Finding::broken(Check::Seal, problem.to_string())),
         };
         let sealed = self.journal.check_sealing(signer.verifier()).await;
+        let sealed = sealed.map_err(|error| with_origin(error, seal));
         let sealed = sealed.map(|newest| match newest {
             Some(at) => format!("the newest seal was made at {at}"),
             None => "the key is there; no seal was made yet".to_owned(),
@@ -194,7 +202,6 @@ impl App {
         Some(Finding::of(Check::Seal, sealed))
     }
 
-        let sealed = sealed.map_err(|error| with_origin(error, seal));
     /// Looks up the credentials and lists the images that can be shared. Listing succeeds only if
     /// the endpoint answers and the key has the permission.
     async fn examine_cloud(
