@@ -288,7 +288,7 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
         &[
             QUEUE_ARN,
             "arn:aws:sns:us-east-1:000000000000:share-approvals",
-            "invoke-by-http",
+            "azure:by-http",
         ],
         &["events:us-east-1:000000000000:com.example.tickets"],
     )
