@@ -55,7 +55,7 @@ impl Reader<'_> {
     }
 
     fn reader_token(&mut self, whose: &str, written: &Spanned<String>) -> Option<SecretString> {
-        let token = self.header_secret(whose, written)?;
+        let token = self.for_receivers(|reader| reader.header_secret(whose, written))?;
         if token.expose_secret().len() < MIN_TOKEN {
             let problem = format!("{whose}: the token has fewer than {MIN_TOKEN} bytes");
             self.problem(written, problem, "make one with `openssl rand -base64 32`");

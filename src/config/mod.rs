@@ -12,6 +12,7 @@ mod left_out;
 mod lenient;
 mod notify;
 mod notify_auth;
+mod partial;
 mod raw;
 mod raw_check;
 mod raw_notify;
@@ -31,8 +32,6 @@ mod valid;
 mod vars;
 
 use std::path::Path;
-
-use secrecy::SecretString;
 
 use crate::domain::Problems;
 use secrets::SecretValues;
@@ -81,42 +80,6 @@ impl Config {
     /// The file cannot be read, or [`read`](Self::read) finds mistakes.
     pub fn load(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Self, Problems> {
         Self::read(&path.display().to_string(), &text_of(path)?, vars, fetched)
-    }
-
-    /// Reads the configuration file with `stand_in` for each secret, for commands that neither verify
-    /// deliveries nor call the cloud. Drops `[seal]` if its key is in AWS or in a variable.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load), except problems with the value of a secret.
-    pub fn load_without_secrets(
-        path: &Path,
-        vars: &Vars,
-        stand_in: &SecretString,
-    ) -> Result<Self, Problems> {
-        let (file, text) = (path.display().to_string(), text_of(path)?);
-        resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
-    }
-
-    /// Reads the configuration for a command that changes nothing. Uses `stand_in` for each secret
-    /// that cannot be read. Drops `[seal]` if its key in AWS or in a variable cannot be read. If
-    /// `calls_cloud` is true, an unreadable key for the cloud is an error.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load), except secrets that cannot be read.
-    pub fn load_to_read(
-        path: &Path,
-        vars: &Vars,
-        fetched: &AwsSecrets,
-        stand_in: &SecretString,
-        calls_cloud: bool,
-    ) -> Result<Self, Problems> {
-        let (file, text) = (path.display().to_string(), text_of(path)?);
-        let values = SecretValues::OrStandIn {
-            fetched,
-            stand_in,
-            calls_cloud,
-        };
-        resolve::draft(&file, &text, vars, values)?.valid()
     }
 }
 

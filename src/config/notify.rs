@@ -35,9 +35,9 @@ impl Reader<'_> {
             let named = self.sources_of(written, sources, all_named);
             let address = self.address(written);
             let inbox = self.inbox_for(address.as_ref());
-            let auth = match &inbox {
-                Some(_) => self.invented(|reader| reader.auth(entry)),
-                None => self.auth(entry),
+            let (auth, lacks_secret) = match &inbox {
+                Some(_) => (self.invented(|reader| reader.auth(entry)), false),
+                None => self.auth_if_readable(entry),
             };
             let map = self.template(written);
             let ca = self.ca_file(&written.ca_file);
@@ -49,6 +49,7 @@ impl Reader<'_> {
                 && (address.is_some() || auth.is_app())
             {
                 all.push(NotifyConfig {
+                    lacks_secret,
                     subscription: Subscription {
                         name,
                         on,

@@ -249,7 +249,7 @@ impl Reader<'_> {
     /// used as they are, so the program would send the text of the reference as the token.
     fn refuse_token_references(&mut self) {
         let calls_cloud = match self.secrets {
-            SecretValues::Configured(_) => true,
+            SecretValues::Configured(_) | SecretValues::Operator(_) => true,
             SecretValues::OrStandIn { calls_cloud, .. } => calls_cloud,
             SecretValues::Known(_) | SecretValues::StandIn(_) => false,
         };
@@ -299,7 +299,9 @@ impl Reader<'_> {
             text: text.clone(),
         };
         match self.secrets {
-            SecretValues::Configured(fetched) => self.read_now(&reference, fetched)?.trimmed(),
+            SecretValues::Configured(fetched) | SecretValues::Operator(fetched) => {
+                self.read_now(&reference, fetched)?.trimmed()
+            }
             SecretValues::Known(known) => match known.get(&reference) {
                 Some(secret) => secret.clone().trimmed(),
                 None => Err(SecretError::NotAReference),

@@ -8,7 +8,9 @@ use secrecy::SecretString;
 
 use crate::journal::JournalLocation;
 use crate::notify::{Address, Auth};
+use toml::Spanned;
 
+use super::raw_notify::RawNotify;
 use super::reader::{Reader, set};
 use super::secrets::SecretValues;
 use super::valid::{SealConfig, SealKey};
@@ -50,17 +52,38 @@ impl Reader<'_> {
         Address::read(&format!("{url}/inbox")).ok()
     }
 
-    /// Reads an authentication with an invented text in place of its secrets.
-    pub(super) fn invented(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Option<Auth>,
-    ) -> Option<Auth> {
+    /// Reads a part of the configuration with an invented text in place of its secrets.
+    pub(super) fn invented<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let secrets = std::mem::replace(&mut self.secrets, SecretValues::StandIn(&INVENTED));
         // A source may have a secret of the same name.
         let used = self.used.clone();
-        let auth = read(self);
+        let read = read(self);
         (self.secrets, self.used) = (secrets, used);
-        auth
+        read
+    }
+
+    /// Reads what only a process uses that receives requests. A command of the operator reads it
+    /// with invented secrets.
+    pub(super) fn for_receivers<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        match self.secrets {
+            SecretValues::Operator(_) => self.invented(read),
+            _ => read(self),
+        }
+    }
+
+    /// Reads the authentication at a target. The second value says whether one of its secrets
+    /// cannot be read, which is no mistake for a command of the operator.
+    pub(super) fn auth_if_readable(&mut self, entry: &Spanned<RawNotify>) -> (Option<Auth>, bool) {
+        let before = self.problems.len();
+        let auth = self.auth(entry);
+        let is_mistake = !matches!(self.secrets, SecretValues::Operator(_));
+        if is_mistake || self.problems.len() == before {
+            return (auth, false);
+        }
+        self.problems.truncate(before);
+        // Finds the same mistakes again, except those of the secrets.
+        let auth = self.invented(|reader| reader.auth(entry));
+        (auth, true)
     }
 }
 

@@ -127,12 +127,12 @@ impl Reader<'_> {
         at: Option<&Spanned<String>>,
     ) -> Option<SealKey> {
         let (fetched, is_needed) = match self.secrets {
-            SecretValues::Configured(fetched) => (fetched, true),
+            SecretValues::Configured(fetched) | SecretValues::Operator(fetched) => (fetched, true),
             SecretValues::OrStandIn { fetched, .. } => (fetched, false),
             SecretValues::Known(_) | SecretValues::StandIn(_) => return None,
         };
         match reference.resolve(self.root, self.vars, fetched) {
-            Ok(secret) => Some(SealKey::Secret(secret.text)),
+            Ok(secret) => Some(SealKey::Secret(secret)),
             Err(error) if is_needed => self.wrong_key(at, error.to_string(), &error.remedy()),
             Err(_) => None,
         }

@@ -121,6 +121,8 @@ pub(super) type Secrets = BTreeMap<SecretRef, Secret>;
 pub(super) enum SecretValues<'a> {
     /// Variables and files contain the values, and these secrets were fetched from AWS.
     Configured(&'a AwsSecrets),
+    /// Like `Configured`, for a command that receives nothing (`for_receivers`, `auth_if_readable`).
+    Operator(&'a AwsSecrets),
     /// The values were read before and are in these secrets.
     Known(&'a Secrets),
     /// This text replaces every secret except the key of seals. The key of seals is left out if it
@@ -140,7 +142,7 @@ pub(super) enum SecretValues<'a> {
 impl SecretValues<'_> {
     pub(super) fn stand_in(&self) -> Option<&SecretString> {
         match self {
-            Self::Configured(_) | Self::Known(_) => None,
+            Self::Configured(_) | Self::Operator(_) | Self::Known(_) => None,
             Self::StandIn(text) | Self::OrStandIn { stand_in: text, .. } => Some(text),
         }
     }

@@ -32,9 +32,10 @@ impl Reader<'_> {
             let source = entry.get_ref();
             let remedy = "give each source its own name";
             let name = self.own_name("sources", &source.name, &mut names, remedy);
-            let secrets = self.secrets(source);
+            let secrets = self.for_receivers(|reader| reader.secrets(source));
             let fetch = self.fetch(source);
-            let from = receivers(self.from(source), fetch.as_ref());
+            let from = self.for_receivers(|reader| reader.from(source));
+            let from = receivers(from, fetch.as_ref());
             let events = self.events(source);
             let map = self.map(source);
             let issuers = self.issuers(source);

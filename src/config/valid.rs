@@ -224,6 +224,9 @@ impl SourceConfig {
 /// One configured target of notifications.
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
+    /// Whether this process lacks a secret of the target, so that only another process, such as the
+    /// service, can send its notifications. Only for a command of the operator.
+    pub lacks_secret: bool,
     /// The target's name, and the kinds and sources of its notifications.
     pub subscription: Subscription,
     /// The receiving system and its API.
@@ -381,5 +384,5 @@ pub enum SealKey {
     /// The value of `SHAREHOOK_SEAL_KEY`.
     Variable(SecretString),
     /// The value of a variable that the file names, or of a secret in AWS.
-    Secret(SecretString),
+    Secret(Secret),
 }

@@ -28,6 +28,7 @@ mod shell;
 mod site;
 mod span;
 mod spelled;
+mod trigger_origin;
 mod verdict;
 mod visible;
 
@@ -57,6 +58,7 @@ pub(crate) use shell::{is_plain_word, shell_quoted};
 pub use site::Site;
 pub use span::Span;
 pub(crate) use spelled::{spelled, unknown_name};
+pub(crate) use trigger_origin::TriggerOrigin;
 pub use verdict::{Approval, RefusalKind, Refused, Verdict};
 pub(crate) use visible::{is_invisible, visible};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
 use crate::config::Vars;
-use crate::domain::{JsonFlaw, Problem, read_json};
+use crate::domain::{JsonFlaw, Problem, TriggerOrigin, read_json};
 
 use super::http::{HttpRequest, HttpResponse, respond};
 use super::invocation::{self, Invocation};
@@ -159,7 +159,7 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
             let id = metadata.get("Id").and_then(Value::as_str);
             let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
             Ok(Event::Message(Message {
-                origin: format!("azure:{function}"),
+                origin: TriggerOrigin::AzureFunction(function).to_string(),
                 id: id.map(|id| id.trim_matches('"').to_owned()),
                 body: text.into(),
             }))

@@ -5,12 +5,14 @@ use super::refusal::Refusal;
 use super::scheme_kind::SchemeKind;
 use super::spec::SchemeSpec;
 use super::trace::Trace;
-use crate::domain::{Problem, shown};
+use crate::domain::{Problem, TriggerOrigin, shown};
 
 /// What the list `from` means for a scheme.
 enum Listed {
-    /// The origins that may send. Such a source has no secrets.
-    Origins,
+    /// The origins that may send. Such a source has no secrets. If `topics`, only SNS topics can.
+    Origins {
+        topics: bool,
+    },
     /// The accepted receivers of encrypted events. If `needed`, the list must not be empty.
     Receivers {
         needed: bool,
@@ -20,7 +22,8 @@ enum Listed {
 
 fn listing(kind: &SchemeKind) -> Listed {
     match kind {
-        SchemeKind::Trusted | SchemeKind::Sns => Listed::Origins,
+        SchemeKind::Trusted => Listed::Origins { topics: false },
+        SchemeKind::Sns => Listed::Origins { topics: true },
         SchemeKind::Envelope(scheme) => Listed::Receivers {
             needed: scheme.is_addressed(),
         },
@@ -30,16 +33,34 @@ fn listing(kind: &SchemeKind) -> Listed {
     }
 }
 
-/// Returns a problem if `from` does not fit the scheme, or if an entry is blank or has a wildcard.
+/// Whether a host sends messages with this origin. A command that needs no secrets leaves a
+/// variable that is not set as `env:NAME`.
+fn is_sent(origin: &str, topics: bool) -> bool {
+    match TriggerOrigin::parse(origin) {
+        Some(TriggerOrigin::Arn(arn)) => !topics || arn.split(':').nth(2) == Some("sns"),
+        Some(_) => !topics,
+        None => origin.starts_with("env:"),
+    }
+}
+
+/// Returns a problem if `from` does not fit the scheme, or if an entry is blank, has a wildcard or
+/// cannot be an origin.
 pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     let missing = "is missing".to_owned();
     let wild = |from: &&String| from.trim().is_empty() || from.contains('*');
-    let (problem, remedy) = match (listing(spec.kind()), from.iter().find(wild)) {
+    let listing = listing(spec.kind());
+    let unsent = match listing {
+        Listed::Origins { topics } => from.iter().find(|from| !is_sent(from, topics)),
+        Listed::Receivers { .. } | Listed::Nothing => None,
+    };
+    let topic = "write the ARN of a topic: arn:aws:sns:REGION:ACCOUNT:NAME";
+    let any = format!("write {}", TriggerOrigin::FORMS);
+    let (problem, remedy) = match (&listing, from.iter().find(wild)) {
         (Listed::Nothing, _) if !from.is_empty() => (
             format!("is not used with scheme {}", spec.name()),
             "remove it, or use scheme = \"trusted\"",
         ),
-        (Listed::Origins, _) if from.is_empty() => (
+        (Listed::Origins { .. }, _) if from.is_empty() => (
             missing,
             "list the exact queues, topics and buses that may send; for sns, the ARNs of topics",
         ),
@@ -50,6 +71,10 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         (_, Some(wild)) => (
             format!("{} is not an exact name", shown(wild)),
             "write each entry in full; there are no wildcards",
+        ),
+        (Listed::Origins { topics }, None) => (
+            format!("no host sends {}", shown(unsent?)),
+            if *topics { topic } else { &any },
         ),
         _ => return None,
     };

@@ -11,16 +11,17 @@ use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use serde_json::json;
-use sharehook::app::fetch_secrets;
-use sharehook::clock::system_now;
+use sharehook::app::{Prepared, Reply, fetch_secrets};
+use sharehook::clock::{Clock, system_now};
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Problems;
 use sharehook_sandbox::SandboxOptions;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::support::process::Process;
-use crate::support::service::{NATIVE_SECRET, Site};
+use crate::support::process::{Finish as _, Process};
+use crate::support::service::{HELPDESK_TOKEN, NATIVE_SECRET, Site};
+use crate::support::{deadline, invocation, request, sandbox_keys};
 
 const TOKEN: &str = "session-token";
 
@@ -304,4 +305,66 @@ async fn a_function_reads_its_secrets_at_its_first_event() {
         answer.contains("/response ") && answer.contains("\"finished\""),
         "{answer}"
     );
+}
+
+/// Starts a stand-in for the extension whose only secret is the returned text.
+async fn extension_with(text: &str) -> (u16, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = Arc::new(Mutex::new(text.to_owned()));
+    let secret = Arc::clone(&text);
+    let answer = move || async move {
+        let secret = secret.lock().unwrap().clone();
+        json!({ "SecretString": secret, "VersionId": "1" }).to_string()
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    (port, text)
+}
+
+#[tokio::test]
+async fn a_running_function_seals_with_the_key_that_replaced_its_own() {
+    const NEW: &str = "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=";
+    const OLD: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    let (port, secret) = extension_with(OLD).await;
+    let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
+    let file = site.folder.path().join("sharehook.toml");
+    let mut vars = vars(port, TOKEN);
+    vars.extend(sandbox_keys());
+    for name in ["NATIVE", "OLD_NATIVE", "JIRA", "GITHUB"] {
+        vars.insert(format!("{name}_SECRET"), NATIVE_SECRET.to_owned());
+    }
+    vars.insert("HELPDESK_TOKEN".to_owned(), HELPDESK_TOKEN.to_owned());
+    vars.insert(
+        "SHAREHOOK_SEAL_KEY".to_owned(),
+        "aws-secretsmanager:seal".to_owned(),
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    let fetched = fetch_secrets(&text, &vars).await;
+    let config = Config::load(&file, &vars, &fetched).unwrap();
+    let prepared = Prepared::new(config).unwrap();
+    let app = Arc::new(prepared.open(&vars, Clock::System).await.unwrap());
+    let share = async |id: &str| {
+        let asked = invocation(&request(id, json!({})));
+        let reply = app.now_in_force().await.receive(asked, deadline()).await;
+        assert!(matches!(reply, Reply::Answers(_)), "{reply:?}");
+    };
+    share("r-1").await;
+    assert_eq!(app.seal_when_due().await, None);
+    let mut rotate = site.command();
+    rotate
+        .env("SHAREHOOK_SEAL_KEY", OLD)
+        .env("NEXT_KEY", NEW)
+        .args(["audit", "rotate-key", "--to", "env:NEXT_KEY"]);
+    let done = rotate.finish();
+    assert!(done.status.success(), "{done:?}");
+    share("r-2").await;
+    let problem = app.seal_when_due().await.unwrap();
+    assert!(
+        problem.contains("aws-secretsmanager:seal is not the key that signs the log now"),
+        "{problem}"
+    );
+    *secret.lock().unwrap() = NEW.to_owned();
+    assert_eq!(app.seal_when_due().await, None);
+    share("r-3").await;
+    assert_eq!(app.now_in_force().await.seal_when_due().await, None);
 }

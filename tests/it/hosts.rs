@@ -21,7 +21,7 @@ fn status(answer: &Value) -> (u64, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
-    let site = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["azure:q"], &["azure:b"]).await;
     let mut first = true;
     for name in [
         "http-jira-approved",
@@ -80,7 +80,7 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_stands_there_twice_is_seen_and_refused() {
-    let site = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["azure:q"], &["azure:b"]).await;
     for name in [
         "http-jira-approved-rest.json",
         "http-jira-approved-alb-multi.json",
@@ -102,7 +102,7 @@ async fn a_header_that_stands_there_twice_is_seen_and_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_exit_code_of_several_messages_reports_a_failure_beside_unfinished_work() {
     let topic = ["arn:aws:sns:us-east-1:000000000000:share-approvals"];
-    let site = Site::trusting(&topic, &["b"]).await;
+    let site = Site::trusting(&topic, &["azure:b"]).await;
     let failing = request("F-1", json!({"accounts": ["909619400"]}));
     let tomorrow = now() + jiff::SignedDuration::from_hours(24);
     let waiting = request(
@@ -133,14 +133,18 @@ async fn a_topic_is_believed_when_it_is_listed() {
     serde_json::from_value::<SnsEvent>(notification.clone()).unwrap();
     let site = Site::trusting(
         &["arn:aws:sns:us-east-1:000000000000:share-approvals"],
-        &["b"],
+        &["azure:b"],
     )
     .await;
     assert_eq!(site.answered(&notification)["status"], "completed");
     assert_eq!(site.answered(&notification)["duplicate"], true);
     assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb"), ["909619400"]);
 
-    let stranger = Site::trusting(&["arn:aws:sns:us-east-1:000000000000:another"], &["b"]).await;
+    let stranger = Site::trusting(
+        &["arn:aws:sns:us-east-1:000000000000:another"],
+        &["azure:b"],
+    )
+    .await;
     let (code, text) = stranger.invoke(&notification);
     assert!(
         code == 2 && text.starts_with("Unauthorised"),
@@ -154,7 +158,7 @@ async fn an_event_bus_speaks_by_region_account_and_source() {
     let approved = event("eventbridge-approved.json");
     serde_json::from_value::<EventBridgeEvent>(approved.clone()).unwrap();
     let site = Site::trusting(
-        &["q"],
+        &["azure:q"],
         &["events:us-east-1:000000000000:com.example.tickets"],
     )
     .await;
@@ -178,7 +182,7 @@ async fn an_event_bus_speaks_by_region_account_and_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
-    let site = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["azure:q"], &["azure:b"]).await;
     serde_json::from_value::<EventBridgeEvent>(event("schedule-rule.json")).unwrap();
     let from_scheduler = site.answered(&event("schedule-sweep.json"));
     assert_eq!(site.answered(&event("schedule-rule.json")), from_scheduler);
@@ -193,7 +197,7 @@ async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
     let fifo = "arn:aws:sqs:us-east-1:000000000000:share-requests.fifo";
-    let site = Site::trusting(&[QUEUE_ARN, fifo], &["b"]).await;
+    let site = Site::trusting(&[QUEUE_ARN, fifo], &["azure:b"]).await;
     let mut batch = event("sqs-three-requests.json");
     for record in batch["Records"].as_array_mut().unwrap() {
         record["eventSourceARN"] = json!(fifo);
@@ -236,7 +240,7 @@ async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
-    let site = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["azure:q"], &["azure:b"]).await;
     assert_eq!(
         site.answered(&event("invoke-native.json"))["status"],
         "completed"
@@ -284,7 +288,7 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
         &[
             QUEUE_ARN,
             "arn:aws:sns:us-east-1:000000000000:share-approvals",
-            "invoke-by-http",
+            "azure:by-http",
         ],
         &["events:us-east-1:000000000000:com.example.tickets"],
     )
@@ -332,7 +336,7 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
 /// message is repeated.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_request_decides_the_exit_code_beside_one_that_waits() {
-    let site = Site::trusting(&[QUEUE_ARN], &["b"]).await;
+    let site = Site::trusting(&[QUEUE_ARN], &["azure:b"]).await;
     let mut batch = event("sqs-three-requests.json");
     let records = batch["Records"].as_array_mut().unwrap();
     records.truncate(2);
@@ -353,7 +357,7 @@ async fn a_failed_request_decides_the_exit_code_beside_one_that_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_message_is_done_with() {
     let topic = "arn:aws:sns:us-east-1:000000000000:share-approvals";
-    let site = Site::trusting(&[QUEUE_ARN, topic], &["b"]).await;
+    let site = Site::trusting(&[QUEUE_ARN, topic], &["azure:b"]).await;
     let config = site.folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "[limits]\nseconds = 2\n").unwrap();
@@ -387,7 +391,7 @@ async fn a_pending_message_is_done_with() {
 /// The events that Azure and Function Compute post over HTTP.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_file_of_a_host_that_posts_its_events_is_processed_too() {
-    let site = Site::trusting(&["azure:Requests"], &["b"]).await;
+    let site = Site::trusting(&["azure:Requests"], &["azure:b"]).await;
     let shared = site.answered(&event("azure-queue.json"));
     assert_eq!(shared["status"], "completed", "{shared}");
     let compute =
@@ -405,7 +409,7 @@ async fn an_event_file_of_a_host_that_posts_its_events_is_processed_too() {
 /// ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_path_is_not_part_of_the_route() {
-    let site = Site::trusting(&["q"], &["b"]).await;
+    let site = Site::trusting(&["azure:q"], &["azure:b"]).await;
     let (code, body) = status(&site.answered(&event("http-jira-approved-base-path.json")));
     assert_eq!(
         (code, &body["status"]),

@@ -155,7 +155,7 @@ async fn the_start_warns_of_a_journal_on_a_disk_that_the_host_discards() {
 #[tokio::test(flavor = "multi_thread")]
 async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let prepare = |folder: &Path| {
-        trust(folder, &["azure:Requests"], &["b"]);
+        trust(folder, &["azure:Requests"], &["azure:b"]);
         // Use the file that is deployed.
         let deployed = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/azure/host.json");
         std::fs::copy(deployed, folder.join("host.json")).unwrap();
@@ -193,7 +193,7 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn azure_without_a_route_prefix_believes_no_envelope() {
     let prepare = |folder: &Path| {
-        trust(folder, &["azure:Requests"], &["b"]);
+        trust(folder, &["azure:Requests"], &["azure:b"]);
         std::fs::write(
             folder.join("host.json"),
             r#"{"extensions":{"http":{"routePrefix":""}}}"#,
@@ -219,7 +219,7 @@ async fn azure_without_a_route_prefix_believes_no_envelope() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
-    let prepare = |folder: &Path| trust(folder, &["invoke-by-event"], &["b"]);
+    let prepare = |folder: &Path| trust(folder, &["azure:invoke-by-event"], &["azure:b"]);
     let hosted = Hosted::start(
         "FC_SERVER_PORT",
         &[("FC_FUNCTION_NAME", "sharehook")],

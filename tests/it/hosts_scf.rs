@@ -318,7 +318,7 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_waits_for_what_a_repetition_can_mend() {
-    let mut function = Function::start(&["ckafka:approvals"], &["b"]).await;
+    let mut function = Function::start(&["ckafka:approvals"], &["azure:b"]).await;
     let batch = kafka(
         "approvals",
         &[request("W-1", json!({"accounts": ["909619400"]})).to_string()],

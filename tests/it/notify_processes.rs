@@ -11,10 +11,10 @@ use sharehook_sandbox::{InboxAnswer, SandboxOptions};
 
 use crate::notify::SECRET;
 use crate::support::http::send;
-use crate::support::process::{Process, signed};
+use crate::support::process::{Finish as _, Process, signed};
 use crate::support::secrets;
 use crate::support::service::{NATIVE_SECRET, Site};
-use crate::support::{ACCOUNTS, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, request};
 
 /// A site that notifies the inbox of its sandbox.
 async fn site() -> Site {
@@ -240,4 +240,76 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
         4,
         "{text}"
     );
+}
+
+/// The on-call's machine has the keys of cloud and journal, but no secret of a sender or a target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_without_secrets_leaves_its_notification_to_a_sweep_that_has_them() {
+    let site = site().await;
+    let share = request("A", json!({"accounts": [ACCOUNTS[0]]}));
+    let (exit, printed) = site.invoke(&share);
+    assert_eq!((exit, delivered(&site, 1).await.len()), (0, 1), "{printed}");
+    let key = site.folder.path().join("notify.secret");
+    std::fs::remove_file(&key).unwrap();
+    let without = |args: &[&str]| {
+        let mut command = site.command();
+        for name in [
+            "NATIVE_SECRET",
+            "OLD_NATIVE_SECRET",
+            "JIRA_SECRET",
+            "GITHUB_SECRET",
+            "HELPDESK_TOKEN",
+        ] {
+            command.env_remove(name);
+        }
+        let done = command.args(args).finish();
+        let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        (done.status.code(), text)
+    };
+    let revoke = ["revoke", "--image", BLUEPRINT, "--reason", "leaked"];
+    let by = ["--as", "invoke/alice@example.com"];
+    let (code, said) = without(&[&revoke[..], &by].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("notify desk: its secret cannot be read here"),
+        "{said}"
+    );
+    assert!(site.blueprint_accounts(BLUEPRINT).is_empty());
+    for args in [
+        &["sweep"][..],
+        &["audit", "seal"],
+        &["audit", "rotate-key", "--to", "file:new.key"],
+    ] {
+        let (code, said) = without(args);
+        assert_eq!(code, Some(0), "{args:?}: {said}");
+    }
+    let file = |name: &str| site.folder.path().join(name);
+    std::fs::rename(file("new.key"), file("seal.key")).unwrap();
+    let (code, said) = without(&["doctor"]);
+    assert!(
+        code == Some(1)
+            && said.contains("failed   secret")
+            && said.contains("source \"jira\": the variable JIRA_SECRET is")
+            && said.contains("ok       journal")
+            && !said.contains("has a secret that source"),
+        "{said}"
+    );
+    let (code, said) = without(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(
+        code == Some(3) && said.contains("JIRA_SECRET is not set"),
+        "{said}"
+    );
+    let listed = json_of(&site, &["notify", "--json"]).1;
+    let owed = |entry: &&Value| entry["state"] == "owed" && entry["attempts"] == 0;
+    let entries = listed.as_array().unwrap();
+    assert_ne!(entries.iter().filter(owed).count(), 0, "{listed}");
+    // `doctor` asks the target whether it answers, without a notification.
+    let letters = site.cloud.letters().into_iter();
+    let attempts = letters.filter(|letter| letter.headers.contains_key("webhook-id"));
+    assert_eq!(attempts.count(), 1, "nothing was attempted");
+    secrets::write(&key, SECRET);
+    site.run(&["sweep"]);
+    let listed = json_of(&site, &["notify", "--json"]).1;
+    let sent = |entry: &Value| entry["state"] == "sent";
+    assert!(listed.as_array().unwrap().iter().all(sent), "{listed}");
 }

@@ -52,6 +52,9 @@ async fn a_share_without_credentials_is_made_once_there_are_some() {
     ] {
         assert!(message.contains(part), "{message}");
     }
+    let listed = site.run(&["requests", "--state", "unfinished", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed[0]["state"], "blocked", "{listed}");
     // The sender does not repeat its delivery. A sweep by a person attempts the request at once,
     // without waiting until the pause ends.
     let report = swept(&site);

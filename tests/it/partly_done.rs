@@ -190,7 +190,7 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
     let map = "if .image | startswith(\"lhbp-\") then error(\"no blueprints\") else . end";
     fs::write(folder.join("picky.jq"), map).unwrap();
     case.configure(
-        "[[source]]\nname = \"picky\"\nscheme = \"trusted\"\nfrom = [\"picky\"]\nmap = \"picky.jq\"\n",
+        "[[source]]\nname = \"picky\"\nscheme = \"trusted\"\nfrom = [\"azure:picky\"]\nmap = \"picky.jq\"\n",
     );
     case.world.cloud.edit(by_hand);
     let (code, shown, log) = case.run(&[

@@ -27,13 +27,12 @@ resource "aws_lambda_function" "sharehook" {
 
   environment {
     variables = merge({ for name in var.secret_names : name => "aws-secretsmanager:${var.secret_arn}#${name}" }, {
-      SHAREHOOK_JOURNAL    = "s3://${aws_s3_bucket.journal.bucket}/journal"
-      SHAREHOOK_QUEUE_ARN  = aws_sqs_queue.requests.arn
-      SHAREHOOK_CLOUD_SITE = var.cloud_site
+      SHAREHOOK_JOURNAL   = "s3://${aws_s3_bucket.journal.bucket}/journal"
+      SHAREHOOK_QUEUE_ARN = aws_sqs_queue.requests.arn
       # The extension must not cache secrets, because the function decides when to read a secret again.
       SECRETS_MANAGER_TTL = "0"
-      SHAREHOOK_SEAL_KEY   = "aws-secretsmanager:${var.secret_arn}#${var.seal_key_field}"
-    })
+      SHAREHOOK_SEAL_KEY  = "aws-secretsmanager:${var.secret_arn}#${var.seal_key_field}"
+    }, var.cloud_site == "" ? {} : { SHAREHOOK_CLOUD_SITE = var.cloud_site })
   }
 
   logging_config {

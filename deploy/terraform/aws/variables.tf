@@ -39,8 +39,8 @@ variable "seal_key_field" {
 
 variable "cloud_site" {
   type        = string
-  default     = "intl"
-  description = "Which Tencent Cloud site the images belong to: intl or cn."
+  default     = ""
+  description = "Which Tencent Cloud site the images belong to: intl or cn; empty for the site of sharehook.toml."
 }
 
 variable "journal_retention_days" {

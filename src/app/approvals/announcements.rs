@@ -81,7 +81,10 @@ impl App {
         });
         let (event, named) = match named {
             Ok((event, Some(named))) => (event, named),
-            Ok((_, None)) => {
+            Ok((event, None)) => {
+                if let Some(definition) = fetcher.unlisted(&event) {
+                    tracing::info!(source = %verified.source(), definition, "ignored an approval: `definitions` of its source does not list its definition");
+                }
                 let id = verified.delivery_id().unwrap_or_default();
                 return one((Ending::Done, Answer::new(id, Status::Ignored)));
             }

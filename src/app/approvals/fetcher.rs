@@ -99,6 +99,14 @@ impl Fetcher {
         }
     }
 
+    /// Returns the definition of an approval that `definitions` does not list.
+    pub(in crate::app) fn unlisted(&self, event: &Value) -> Option<String> {
+        match self {
+            Self::App(fetch) => fetch.preset.system().unlisted(event, &fetch.definitions),
+            Self::Ticket(_) => None,
+        }
+    }
+
     /// Returns the ids under which the event may be announced, each with the instant before which
     /// the instance may not be fetched. The caller uses the first free id.
     ///

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::app::application::fresh_worker;
 use crate::app::notifying::probe;
-use crate::app::sweeps::{clock_differs, signer, try_new_key};
+use crate::app::sweeps::{clock_differs, signer, try_new_key, with_origin};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
 use crate::domain::{CloudError, Danger, ErrorClass, Problem, Region, Site, Warning, spelled};
@@ -28,6 +28,8 @@ pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
 spelled! {
     /// What a check examines.
     Check {
+        /// A secret of a sender or a notification target that this process cannot read.
+        Secret = "secret",
         /// The policies, and settings that are valid but dangerous.
         Policy = "policy",
         /// The journal's store: whether it refuses to create a file that exists, whether it can be
@@ -76,6 +78,11 @@ impl Finding {
             Ok(text) => Self::good(check, text),
             Err(why) => Self::broken(check, why.to_string()),
         }
+    }
+
+    /// A secret that this process cannot read.
+    pub fn unreadable(problem: &Problem) -> Self {
+        Self::broken(Check::Secret, problem.to_string())
     }
 
     pub(super) fn good(check: Check, text: impl Into<String>) -> Self {
@@ -187,7 +194,7 @@ impl App {
     /// Checks the seal's key and the time of the newest seal. Returns no finding if the journal is
     /// not sealed, because the examination of the configuration already warns about that.
     async fn examine_seal(&self) -> Option<Finding> {
-        self.config().seal.as_ref()?;
+        let seal = self.config().seal.as_ref()?;
         let signer = match signer(self.config()) {
             Ok(Some(signer)) => signer,
             Ok(None) => {
@@ -198,6 +205,7 @@ impl App {
             Err(problem) => return Some(Finding::broken(Check::Seal, problem.to_string())),
         };
         let sealed = self.journal.check_sealing(signer.verifier()).await;
+        let sealed = sealed.map_err(|error| with_origin(error, seal));
         let sealed = sealed.map(|newest| match newest {
             Some(at) => format!("the newest seal was made at {at}"),
             None => "the key is there; no seal was made yet".to_owned(),

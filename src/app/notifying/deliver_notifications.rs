@@ -196,12 +196,17 @@ impl App {
     }
 
     /// Returns the due notifications. Leaves out those that need a task token if another process
-    /// may have the token.
+    /// may have the token, and those of a target whose secret only another process has.
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
         let without_token = self.no_token(state) == Some(NoToken::Elsewhere);
+        let elsewhere = |owed: &Owed| {
+            let target = self.prepared.targets.get(&owed.notice.notify);
+            target.is_some_and(|target| target.config.lacks_secret)
+        };
         due.retain(|owed| owed.at <= now && !(without_token && self.ends_task(owed)));
+        due.retain(|owed| !elsewhere(owed));
         due
     }
 

@@ -45,6 +45,13 @@ spelled! {
 }
 
 impl RequestState {
+    /// Whether a filter for `self` lists a request in this state. `unfinished` lists all work under
+    /// way, as the metric of unfinished requests counts it: also what waits for the operator.
+    pub(super) fn lists(self, state: Self) -> bool {
+        let under_way = matches!(state, Self::Working | Self::Blocked | Self::Revoking);
+        self == state || (self == Self::Unfinished && under_way)
+    }
+
     pub(super) fn of(state: &State) -> Self {
         match state.phase() {
             Phase::Waiting { .. } => Self::Waiting,

@@ -88,8 +88,9 @@ impl RequestFilter {
             |image: &ImageRef| *image == request.target.image() || *image == state.subject();
         let items = request.target.items();
         let receives = |to: &str| items.iter().any(|item| receiver(item) == to);
+        let is_in = |wanted: &RequestState| wanted.lists(RequestState::of(state));
         self.since.is_none_or(|since| since <= state.approved_at())
-            && (self.states.is_empty() || self.states.contains(&RequestState::of(state)))
+            && (self.states.is_empty() || self.states.iter().any(is_in))
             && (self.subject).matches(source.as_str(), of_image, receives, ticket)
     }
 }

@@ -12,12 +12,14 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
-use crate::config::{AwsSecrets, Config, Renewal, SecretError, SecretRef, text_of};
+use crate::config::{
+    AwsSecrets, Config, Renewal, SealConfig, SealKey, SecretError, SecretRef, text_of,
+};
 use crate::domain::{Problem, Problems};
 use crate::telemetry::Metric;
 
 use super::prepared::Prepared;
-use super::secrets::{fetch_secrets, fetch_secrets_by};
+use super::secrets::{fetch_secret, fetch_secrets, fetch_secrets_by};
 
 /// Time limit for reading the secrets again while a delivery or a sweep waits, including the time
 /// that it waits for another reading to end. [`App::reload`] has no such limit. A delivery that
@@ -91,6 +93,38 @@ impl App {
         self.rules.readings.forget();
         self.rules.read.lock().at = Instant::now();
         Ok(())
+    }
+
+    /// Reads the key of the seals again if it is in AWS, where it may have been exchanged. Returns
+    /// the application with a changed key, which it puts in force, or `None`.
+    pub(in crate::app) async fn with_reread_seal_key(&self) -> Option<Self> {
+        let by = Instant::now() + READ_WITHIN;
+        let _replacing = timeout_at(by, self.rules.replacing.lock()).await.ok()?;
+        let present = self.rules.prepared();
+        let seal = present.config().seal.clone()?;
+        let SealKey::Secret(key) = &seal.key else {
+            return None;
+        };
+        let SecretRef::Aws(secret) = &key.reference else {
+            return None;
+        };
+        let reference = secret.to_string();
+        let fetched = fetch_secret(&reference, &self.rules.vars);
+        let fetched = timeout_at(by, fetched).await.ok()?;
+        let config = present.config();
+        let later = config.read_secret_again(&key.reference, &fetched).ok()?;
+        if later.is(key) {
+            // Another task may have read it since this application was built.
+            return (!Arc::ptr_eq(&present, &self.prepared)).then(|| self.under(present));
+        }
+        let mut config = config.clone();
+        config.seal = Some(SealConfig {
+            key: SealKey::Secret(later),
+            ..seal
+        });
+        let renewed = Arc::new(present.renewed(config).ok()?);
+        self.rules.put(Arc::clone(&renewed));
+        Some(self.under(renewed))
     }
 
     fn under(&self, prepared: Arc<Prepared>) -> Self {

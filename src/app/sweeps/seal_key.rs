@@ -54,6 +54,24 @@ pub(crate) async fn signer_or_new(
     Ok(NoteSigner::read(name, &key)?)
 }
 
+/// Adds to a problem of the key where the key comes from.
+pub(in crate::app) fn with_origin(error: JournalError, seal: &SealConfig) -> JournalError {
+    match error {
+        JournalError::Place(problem) if problem.field == "seal.key" => {
+            let origin = match &seal.key {
+                SealKey::File(path) => path.display().to_string(),
+                SealKey::Variable(_) => SEAL_KEY_VAR.to_owned(),
+                SealKey::Secret(key) => key.reference.to_string(),
+            };
+            JournalError::Place(Problem {
+                problem: format!("{origin} {}", problem.problem),
+                ..problem
+            })
+        }
+        error => error,
+    }
+}
+
 /// Proves, once per opened journal, that its place refuses to create a file twice, and that no other
 /// journal uses its index. This must be done before the first seal of a process.
 pub(super) async fn prove_place(journal: &Journal) -> Result<(), JournalError> {
@@ -161,7 +179,7 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     };
     let key = match &seal.key {
         SealKey::Variable(key) => return in_variable(&seal.name, key).map(Some),
-        SealKey::Secret(key) => Some(key.clone()),
+        SealKey::Secret(key) => Some(key.text.clone()),
         SealKey::File(path) => {
             outside(path, config)?;
             read(path).map_err(|error| unreadable(path, &error))?

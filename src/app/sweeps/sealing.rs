@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::config::{Config, SealConfig};
 use crate::domain::Timestamp;
-use crate::journal::{Journal, Sealing};
+use crate::journal::{Journal, JournalError, Sealing};
 
-use super::seal_key::{SealError, prove_place, signer, signer_or_new};
+use super::seal_key::{SealError, prove_place, signer, signer_or_new, with_origin};
 
 /// How often a process seals the journal even if it has written nothing itself. This is needed
 /// because another process may have stopped before it sealed its records.
@@ -26,7 +26,15 @@ impl App {
     /// Seals the journal if a seal is due. If sealing fails, returns the reason.
     pub async fn seal_when_due(&self) -> Option<String> {
         let seal = self.config().seal.as_ref()?;
-        match self.seal_if_due(seal).await {
+        let mut sealed = self.seal_if_due(seal).await;
+        // The key may have been exchanged while this process runs.
+        if let Err(SealError::Journal(JournalError::Place(_))) = &sealed
+            && let Some(renewed) = self.with_reread_seal_key().await
+            && let Some(seal) = &renewed.config().seal
+        {
+            sealed = renewed.seal_if_due(seal).await;
+        }
+        match sealed {
             Ok(None) => None,
             Ok(Some(sealing)) => {
                 log(&sealing);
@@ -72,7 +80,8 @@ impl App {
         let now = self.now();
         if interval > 0
             && let Some(signer) = signer(self.config())?
-            && let Some(last) = self.journal.sealed_at(signer.verifier()).await?
+            && let Some(last) = (self.journal.sealed_at(signer.verifier()).await)
+                .map_err(|error| with_origin(error, seal))?
             // The range begins at 0 because a seal from the future was made with a wrong clock, and
             // such a seal must not prevent further seals.
             && (0..interval).contains(&now.duration_since(last).as_secs())
@@ -114,5 +123,9 @@ pub(crate) async fn seal_journal(
 ) -> Result<Sealing, SealError> {
     let signer = signer_or_new(config, journal).await?;
     prove_place(journal).await?;
-    Ok(journal.seal(&signer, now).await?)
+    let sealed = journal.seal(&signer, now).await;
+    match &config.seal {
+        Some(seal) => Ok(sealed.map_err(|error| with_origin(error, seal))?),
+        None => Ok(sealed?),
+    }
 }

@@ -15,23 +15,28 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Loads the configuration and opens its journal, for commands that write.
 pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
-    let config = context.load()?;
+    let config = with_seal_key(context)?;
     let journal = open_journal(&config, &context.vars)?;
     Ok((config, journal))
 }
 
 /// Loads the configuration and opens its journal, for commands that need the key of the seals but
-/// do not change the journal. Needs the secrets of senders only if the key cannot be found.
+/// do not change the journal.
 pub(super) fn opened_to_read(context: &Context) -> Result<(Config, Journal), Failure> {
-    let config = context.load_to_read(false)?;
+    let config = with_seal_key(context)?;
     let journal = journal_to_read(&config.journal, config.index.as_ref(), &context.vars)?;
-    // `load_to_read` also leaves out `[seal]` if the key is in a variable or in AWS and cannot be
-    // read. Then `load` reports the reason.
-    let config = match config.seal {
-        Some(_) => config,
-        None => context.load()?,
-    };
     Ok((config, journal))
+}
+
+/// Loads the configuration with the key of the seals. The commands that use it need no other secret.
+fn with_seal_key(context: &Context) -> Result<Config, Failure> {
+    let config = context.load_to_read(false)?;
+    // `load_to_read` also leaves out `[seal]` if the key is in a variable or in AWS and cannot be
+    // read. Then the other way to load reports the reason.
+    match config.seal {
+        Some(_) => Ok(config),
+        None => Ok(context.load_to_operate()?),
+    }
 }
 
 pub(super) fn text_of(path: &Path) -> Result<String, Failure> {

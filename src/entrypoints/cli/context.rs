@@ -18,7 +18,7 @@ use crate::entrypoints::host::Host;
 
 use super::Failure;
 use super::args::{CloudChoice, Command};
-use super::print::outln;
+use super::print::{errln, outln};
 use super::stop_signal::StopSignal;
 
 /// The input that all commands have in common.
@@ -93,6 +93,20 @@ impl Context {
             &self.vars,
             &self.secrets,
         )?)
+    }
+
+    /// Loads the configuration for a command of the operator. The secrets of senders are not used.
+    pub(super) fn load_to_operate(&self) -> Result<Config, StartError> {
+        let path = self.config_path();
+        let config = Config::load_to_operate(&path, &self.vars, &self.secrets)?;
+        for notify in config.notify.iter().filter(|notify| notify.lacks_secret) {
+            let name = &notify.subscription.name;
+            errln!(
+                "notify {name}: its secret cannot be read here, so this command sends nothing to it; \
+                 the next sweep with the secret does"
+            );
+        }
+        Ok(config)
     }
 
     /// Loads the configuration for a command that only reads. The secrets of senders are not
@@ -170,6 +184,12 @@ impl Context {
                 "this build has no sandbox; build it with the default features",
             )),
         }
+    }
+
+    /// Opens the application for a command of the operator, which receives no delivery.
+    pub(super) async fn start_to_operate(&self) -> Result<App, StartError> {
+        let prepared = Prepared::new(self.load_to_operate()?)?;
+        prepared.open(&self.vars, Clock::System).await
     }
 
     pub(super) async fn start(&self) -> Result<App, StartError> {

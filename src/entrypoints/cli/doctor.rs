@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::app::{Finding, Health};
+use crate::app::{Finding, Health, StartError};
+use crate::domain::Problems;
 use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
@@ -13,8 +14,17 @@ use super::terminal::text::indented;
 use super::{Context, Failure};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
-    let app = context.start().await?;
-    let findings = during("examining", app.examine()).await;
+    let (app, unreadable) = match context.start().await {
+        Ok(app) => (app, Vec::new()),
+        // Examine what can be examined without the secrets of senders and targets.
+        Err(StartError::Invalid(Problems(found))) => match context.start_to_operate().await {
+            Ok(app) => (app, found),
+            Err(_) => return Err(StartError::Invalid(Problems(found)).into()),
+        },
+        Err(error) => return Err(error.into()),
+    };
+    let mut findings: Vec<Finding> = unreadable.iter().map(Finding::unreadable).collect();
+    findings.extend(during("examining", app.examine()).await);
     let screen = Screen::of_stdout(&context.vars);
     if context.json {
         out(json!(findings));

@@ -20,11 +20,11 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let context = &context.calling(&options.cloud).await?;
-    // Each cancel or adoption is a request, and requests need the whole configuration. So does a
-    // record with its notifications.
+    // Each cancel or adoption is a request. A request, and a record with its notifications, need the
+    // keys and the journal for writing.
     let requests = options.revoke_unknown || options.adopt;
     let app = match requests || options.scheduled {
-        true => context.start().await?,
+        true => context.start_to_operate().await?,
         false => context.start_to_read()?,
     };
     // Check the source even if the comparison finds no difference. Otherwise a scheduled command

@@ -20,7 +20,8 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(170);
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {
-    let app = context.calling(&options.cloud).await?.start().await?;
+    let context = &context.calling(&options.cloud).await?;
+    let app = context.start_to_operate().await?;
     let (id, by, reason) = (&options.id, &options.operator, &options.reason);
     let deadline = Deadline::after(BUDGET);
     let retried = Box::pin(app.retry(id, by, reason, deadline));
@@ -63,7 +64,8 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
 }
 
 pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<Exit, Failure> {
-    let app = context.calling(&options.cloud).await?.start().await?;
+    let context = &context.calling(&options.cloud).await?;
+    let app = context.start_to_operate().await?;
     let by = &options.operator;
     let RevokeOptions {
         image,
@@ -87,7 +89,8 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
 }
 
 pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<Exit, Failure> {
-    let app = context.calling(&options.cloud).await?.start().await?;
+    let context = &context.calling(&options.cloud).await?;
+    let app = context.start_to_operate().await?;
     let index = match options.rebuild {
         true => Some(during("rebuilding the index", Box::pin(app.reindex())).await),
         false => None,

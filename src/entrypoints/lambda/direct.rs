@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::app::{App, Deadline};
-use crate::domain::Problem;
+use crate::domain::{Problem, TriggerOrigin};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::message::{self, Message, Received};
 use crate::entrypoints::outcome::Outcome;
@@ -35,7 +35,7 @@ pub(super) async fn direct(
         }
     };
     let message = Message {
-        origin: "invoke".to_owned(),
+        origin: TriggerOrigin::Invocation.to_string(),
         id: Some(request_id.to_owned()),
         body: body.to_string().into(),
     };

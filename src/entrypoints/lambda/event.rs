@@ -6,7 +6,7 @@ use aws_lambda_events::sns::{SnsEvent, SnsRecord};
 use aws_lambda_events::sqs::SqsEvent;
 use serde_json::Value;
 
-use crate::domain::Problem;
+use crate::domain::{Problem, TriggerOrigin};
 use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event::{self as http_event, Form};
 use crate::entrypoints::invocation::of_one_trigger;
@@ -138,9 +138,14 @@ fn bus(event: &Value) -> Result<Trigger, Problem> {
     if (read.detail_type.as_str(), source.as_str()) == ("Scheduled Event", "aws.events") {
         return Ok(Trigger::Sweep);
     }
+    let origin = TriggerOrigin::AwsBus {
+        region: &region,
+        account: &account,
+        source: &source,
+    };
     // Pass the whole event to the map, so that it can read the detail type.
     let message = Message {
-        origin: format!("events:{region}:{account}:{source}"),
+        origin: origin.to_string(),
         id: Some(set("id", read.id)?),
         body: event.to_string().into(),
     };

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::domain::Problem;
+use crate::domain::{Problem, TriggerOrigin};
 use crate::entrypoints::http::HttpRequest;
 use crate::entrypoints::http::event as http_event;
 use crate::entrypoints::invocation::{asks_for_drift, of_one_trigger};
@@ -111,7 +111,7 @@ fn kafka(record: &Value) -> Option<Message> {
     );
     let body = kafka.get("msgBody")?.as_str()?.to_owned().into();
     Some(Message {
-        origin: format!("ckafka:{topic}"),
+        origin: TriggerOrigin::Ckafka(topic).to_string(),
         id: Some(id),
         body,
     })
@@ -121,11 +121,11 @@ fn kafka(record: &Value) -> Option<Message> {
 /// or a string, because the documentation shows both.
 fn topic(record: &Value) -> Option<Message> {
     let topic = record.get("CMQ")?;
-    let origin = format!(
-        "cmq:{}:{}",
-        number(topic.get("topicOwner")?)?,
-        topic.get("topicName")?.as_str()?
-    );
+    let origin = TriggerOrigin::Cmq {
+        owner: &number(topic.get("topicOwner")?)?,
+        topic: topic.get("topicName")?.as_str()?,
+    };
+    let origin = origin.to_string();
     let body = topic.get("msgBody")?.as_str()?.to_owned().into();
     Some(Message {
         origin,
@@ -138,8 +138,12 @@ fn topic(record: &Value) -> Option<Message> {
 /// body is the whole event.
 fn bus(event: &Value) -> Option<Message> {
     let set = |name: &str| text(event, name).filter(|text| !text.is_empty());
+    let origin = TriggerOrigin::TencentBus {
+        region: set("region")?,
+        source: set("source")?,
+    };
     Some(Message {
-        origin: format!("eventbridge:{}:{}", set("region")?, set("source")?),
+        origin: origin.to_string(),
         id: Some(set("id")?.to_owned()),
         body: event.to_string().into(),
     })

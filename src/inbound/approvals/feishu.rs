@@ -324,6 +324,18 @@ mod tests {
                 assert_eq!(said(&changed), expected, "{value}");
             }
         }
+        let definition = Some(DEFINITION.to_owned());
+        assert_eq!(FEISHU.unlisted(&v1, &[]), definition);
+        assert_eq!(FEISHU.unlisted(&v1, &listed), None);
+        for (field, value) in [
+            ("status", "PENDING"),
+            ("status", "REVERTED"),
+            ("approval_code", "../x"),
+        ] {
+            let mut changed = v1.clone();
+            changed["event"][field] = value.into();
+            assert_eq!(FEISHU.unlisted(&changed, &[]), None, "{value}");
+        }
         let mut task = v1.clone();
         task["event"]["type"] = "approval_task".into();
         assert_eq!(FEISHU.named(&task, &listed), None);

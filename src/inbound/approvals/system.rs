@@ -70,6 +70,14 @@ impl ApprovalSystem {
         (self.named)(event).filter(|named| is_code(&named.instance))
     }
 
+    /// Returns the definition that an event names, if `named` returns `None` only because
+    /// `definitions` does not contain it.
+    pub fn unlisted(&self, event: &Value, definitions: &[String]) -> Option<String> {
+        let named = self.named_of_any(event)?;
+        let is_unlisted = is_code(&named.definition) && self.named(event, definitions).is_none();
+        is_unlisted.then_some(named.definition)
+    }
+
     /// Returns the token in the answer to `token`.
     pub fn token_of(&self, answer: &Value) -> Option<NewToken> {
         let (text, lasts) = self.token_fields;

@@ -68,20 +68,18 @@ fn ignored() -> String {
     format!("{}policy/cases\n", PRIVATE.replace('/', ""))
 }
 
-/// The template for AWS Lambda. Adds `variables` to its list of secret names, except the variable
-/// of the queue's ARN, which the template itself sets.
+/// The template for AWS Lambda. Replaces the sample's names in its list of secrets by `variables`,
+/// except the variable of the queue's ARN, which the template itself sets.
 fn template(variables: &[String]) -> String {
-    const DEFAULT: &str =
-        "    Default: TENCENTCLOUD_SECRET_ID,TENCENTCLOUD_SECRET_KEY,SHAREHOOK_SEAL_KEY";
+    const SAMPLE: &str =
+        "              - JIRA_WEBHOOK_SECRET\n              - GITHUB_WEBHOOK_SECRET\n";
     let secrets = variables
         .iter()
         .filter(|name| *name != "SHAREHOOK_QUEUE_ARN");
-    let names: String = secrets.map(|name| format!(",{name}")).collect();
-    let line = |line: &str| match line.starts_with(DEFAULT) {
-        true => format!("{DEFAULT}{names}\n"),
-        false => format!("{line}\n"),
-    };
-    let text: String = TEMPLATE.lines().map(line).collect();
+    let names: String = secrets
+        .map(|name| format!("              - {name}\n"))
+        .collect();
+    let text = TEMPLATE.replace(SAMPLE, &names);
     // `scripts/package` makes the package in a checkout of sharehook, so the template has no build.
     text.replace("SHAREHOOK_PACKAGE_CONFIG=FILE sam build && ", "")
         .replace("CodeUri: deploy/aws", "CodeUri: bootstrap.zip")
@@ -120,8 +118,9 @@ fn steps(host: DeployTo) -> &'static str {
         DeployTo::Lambda => {
             "AWS Lambda: in a checkout of sharehook run `scripts/package --config PATH/sharehook.toml`, copy\n\
              `target/package/bootstrap.zip` into this folder, and run `sam deploy --guided` here. Before\n\
-             that create a secret in Secrets Manager, a JSON object with a field for each name in `SecretNames`,\n\
-             and give its ARN as `SecretArn`."
+             that create a secret in Secrets Manager, a JSON object with a field for each name below\n\
+             `Fn::ForEach::Secrets` in `template.yaml`, and give its ARN as `SecretArn`. For a new `env:NAME`, add the\n\
+             field to the secret, then the name there, and deploy again."
         }
         DeployTo::Container => {
             "Container: put the static binary into this folder as `sharehook`, and run `docker build -t sharehook .`. Start\n\
