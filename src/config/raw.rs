@@ -335,8 +335,9 @@ pub(super) struct RawSource {
     #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
     /// For trusted: the exact queues, topics or buses whose messages the source accepts, or
-    /// `invoke`. For sns: the ARNs of its topics. For feishu, lark, dingtalk and wecom: the app or
-    /// company that encrypted events must name. An entry env:NAME is read from that variable.
+    /// `invoke`, or `commands` for the commands `revoke` and `drift` only. For sns: the ARNs of its
+    /// topics. For feishu, lark, dingtalk and wecom: the app or company that encrypted events must
+    /// name. An entry env:NAME is read from that variable.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,

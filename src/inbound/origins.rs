@@ -7,6 +7,10 @@ use super::spec::SchemeSpec;
 use super::trace::Trace;
 use crate::domain::{Problem, shown};
 
+/// The origin of the commands that request in the name of a source, such as `revoke`. No trigger
+/// has it, also not one that names this text.
+pub const COMMANDS: &str = "commands";
+
 /// What the list `from` means for a scheme.
 enum Listed {
     /// The origins that may send. Such a source has no secrets.
@@ -41,7 +45,7 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         ),
         (Listed::Origins, _) if from.is_empty() => (
             missing,
-            "list the exact queues, topics and buses that may send; for sns, the ARNs of topics",
+            "list the exact queues, topics and buses that may send, or \"commands\" for operators only; for sns, the ARNs of topics",
         ),
         (Listed::Receivers { needed: true }, _) if from.is_empty() => (
             missing,

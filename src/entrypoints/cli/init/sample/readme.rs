@@ -3,7 +3,7 @@
 
 use crate::inbound::{SchemeKind, SchemeSpec, TimeSource};
 
-use super::{Fetch, Sample, Source};
+use super::{Fetch, OPERATORS, Sample, Source};
 
 impl Sample {
     pub(in super::super) fn readme(&self) -> String {
@@ -59,7 +59,7 @@ impl Sample {
             settings += " Give each sender its secret from `.env`, or\n\
                          \x20  replace it there by the secret that the sender shows.";
         }
-        if any(|source| !source.from.is_empty()) {
+        if any(|source| !source.from.is_empty() && source.name != OPERATORS) {
             settings += " Replace each `from` in\n\
                          \x20  `sharehook.toml`, or its variable in `.env`, by the origin of your trigger\n\
                          \x20  (`docs/hosts.md`).";
