@@ -195,7 +195,13 @@ fn a_bundle_holds_what_the_program_reads_and_nothing_else() {
     let bundle = |arguments: &[&str]| run(&new, &[&["--config", "prod.toml"], arguments].concat());
     let (code, out) = bundle(&["bundle", "out", "--json"]);
     assert_eq!(code, Some(0), "{out}");
-    let said: Value = serde_json::from_str(&out).unwrap();
+    let (said, warned) = out.split_once('\n').unwrap();
+    assert!(
+        warned.starts_with("warning[sample-entity]: policy/entities.json:1: "),
+        "{out}"
+    );
+    assert_eq!(warned.matches("warning[").count(), 1, "{out}");
+    let said: Value = serde_json::from_str(said).unwrap();
     let files: Vec<&str> = said["files"]
         .as_array()
         .unwrap()
@@ -289,12 +295,6 @@ fn the_secrets_are_random_and_for_their_owner_only() {
     }
 }
 
-#[test]
-fn existing_files_and_unknown_sources_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let (code, out) = init(folder.path(), &["jira", "trello"]);
-    assert_eq!(code, Some(64));
-    assert!(
 /// The files are those that the commands of the page write.
 #[test]
 fn what_the_operators_commands_write_is_ignored() {
@@ -435,6 +435,12 @@ fn without_a_trusted_source_the_error_says_what_to_add() {
     );
 }
 
+#[test]
+fn existing_files_and_unknown_sources_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out) = init(folder.path(), &["jira", "trello"]);
+    assert_eq!(code, Some(64));
+    assert!(
         out.contains("\"trello\"") && out.contains("zendesk"),
         "{out}"
     );
