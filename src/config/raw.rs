@@ -324,7 +324,8 @@ pub(super) struct RawSeal {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSource {
-    /// The source's name, as in POST /hooks/{name}.
+    /// The source's name, as in POST /hooks/{name}. It is part of the identity of each request: under
+    /// another name, every past delivery of the source is a new request.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
     pub(super) name: Spanned<String>,
     /// How a delivery is authenticated: a preset, or an inline table that describes an HMAC sender.
