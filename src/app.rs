@@ -65,7 +65,7 @@ pub(crate) use {
     queries::short_digest,
     reader::{
         AnnouncementEntry, CancelledEntry, DecisionEntry, Explanation, RejectionEntry,
-        find_requests,
+        find_requests, find_requests_or_ticket,
     },
     report::ReportReply,
     requests::Backlog,

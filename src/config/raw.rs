@@ -324,7 +324,8 @@ pub(super) struct RawSeal {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSource {
-    /// The source's name, as in POST /hooks/{name}.
+    /// The source's name, as in POST /hooks/{name}. It is part of the identity of each request: under
+    /// another name, every past delivery of the source is a new request.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
     pub(super) name: Spanned<String>,
     /// How a delivery is authenticated: a preset, or an inline table that describes an HMAC sender.
@@ -335,8 +336,9 @@ pub(super) struct RawSource {
     #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
     /// For trusted: the exact queues, topics or buses whose messages the source accepts, or
-    /// `invoke`. For sns: the ARNs of its topics. For feishu, lark, dingtalk and wecom: the app or
-    /// company that encrypted events must name. An entry env:NAME is read from that variable.
+    /// `invoke`, or `commands` for the commands `revoke` and `drift` only. For sns: the ARNs of its
+    /// topics. For feishu, lark, dingtalk and wecom: the app or company that encrypted events must
+    /// name. An entry env:NAME is read from that variable.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,

@@ -39,6 +39,7 @@ pub use delivery::{Delivery, DuplicateHeader, Headers, Via};
 pub use envelope::{EnvelopeScheme, EnvelopeSystem};
 pub use handshake::{Handshake, HandshakeReply, HandshakeRequest};
 pub use map::{Map, MapRefusal};
+pub use origins::COMMANDS;
 pub use proof::Proof;
 pub use refusal::Refusal;
 pub use replies::{Replies, ReplyBody, ReplyRules};

@@ -7,6 +7,10 @@ use super::spec::SchemeSpec;
 use super::trace::Trace;
 use crate::domain::{Problem, TriggerOrigin, shown};
 
+/// The origin of the commands that request in the name of a source, such as `revoke`. No trigger
+/// has it, also not one that names this text.
+pub const COMMANDS: &str = "commands";
+
 /// What the list `from` means for a scheme.
 enum Listed {
     /// The origins that may send. Such a source has no secrets. If `topics`, only SNS topics can.
@@ -33,13 +37,13 @@ fn listing(kind: &SchemeKind) -> Listed {
     }
 }
 
-/// Whether a host sends messages with this origin. A command that needs no secrets leaves a
+/// Whether a host or an operator's command sends messages with this origin. A command that needs no secrets leaves a
 /// variable that is not set as `env:NAME`.
 fn is_sent(origin: &str, topics: bool) -> bool {
     match TriggerOrigin::parse(origin) {
         Some(TriggerOrigin::Arn(arn)) => !topics || arn.split(':').nth(2) == Some("sns"),
         Some(_) => !topics,
-        None => origin.starts_with("env:"),
+        None => origin.starts_with("env:") || !topics && origin == COMMANDS,
     }
 }
 
@@ -54,7 +58,10 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         Listed::Receivers { .. } | Listed::Nothing => None,
     };
     let topic = "write the ARN of a topic: arn:aws:sns:REGION:ACCOUNT:NAME";
-    let any = format!("write {}", TriggerOrigin::FORMS);
+    let any = format!(
+        "write {}, or {COMMANDS} for operators only",
+        TriggerOrigin::FORMS
+    );
     let (problem, remedy) = match (&listing, from.iter().find(wild)) {
         (Listed::Nothing, _) if !from.is_empty() => (
             format!("is not used with scheme {}", spec.name()),
@@ -62,7 +69,7 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         ),
         (Listed::Origins { .. }, _) if from.is_empty() => (
             missing,
-            "list the exact queues, topics and buses that may send; for sns, the ARNs of topics",
+            "list the exact queues, topics and buses that may send, or \"commands\" for operators only; for sns, the ARNs of topics",
         ),
         (Listed::Receivers { needed: true }, _) if from.is_empty() => (
             missing,

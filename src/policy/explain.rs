@@ -14,6 +14,9 @@ use super::policies::Policies;
 use super::rules::annotation;
 use super::schema::clipped;
 
+/// Maximum number of permits that a sentence names.
+const MAX_NEAREST: usize = 2;
+
 /// A permit, split into its conditions.
 #[derive(Debug)]
 pub(super) struct Permit {
@@ -125,7 +128,7 @@ impl Part {
     }
 }
 
-/// Returns a sentence that names up to two permits and their unmet conditions. Of the permits for
+/// Returns a sentence that names up to [`MAX_NEAREST`] permits and their unmet conditions. Of the permits for
 /// the request's action, chooses those with the fewest unmet conditions.
 pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
     let unmet = |permit: &Permit| -> Vec<String> {
@@ -144,14 +147,17 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
         let action = request.action().map_or("", |uid| uid.id().unescaped());
         return format!("no policy allows it; no permit is about {action}");
     }
-    let shown: Vec<String> = nearest
+    let mut shown: Vec<String> = nearest
         .iter()
-        .take(2)
+        .take(MAX_NEAREST)
         .map(|(permit, unmet)| match unmet.is_empty() {
             true => format!("{}: its condition is not met", permit.id),
             false => format!("{}: {}", permit.id, unmet.join(" and ")),
         })
         .collect();
+    if let more @ 1.. = nearest.len().saturating_sub(MAX_NEAREST) {
+        shown.push(format!("and {more} more"));
+    }
     clipped(format!(
         "no policy allows it; nearest: {}",
         shown.join("; ")

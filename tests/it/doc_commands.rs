@@ -19,9 +19,10 @@ const CHECKOUT: [&str; 4] = ["events", "maps", "policy", "sharehook.local.toml"]
 const SCRIPT_TIMEOUT_SECONDS: &str = "120";
 
 /// The pages whose scripts start with the deployment that `deployment.sh` makes.
-const ON_A_DEPLOYMENT: [&str; 7] = [
+const ON_A_DEPLOYMENT: [&str; 8] = [
     "docs/configuration.md",
     "docs/hosts/container.md",
+    "docs/hosts/lambda.md",
     "docs/evidence.md",
     "docs/journal.md",
     "docs/operations.md",
@@ -77,6 +78,9 @@ fn write_stubs(folder: &Path) {
         fs::write(&file, format!("#!/bin/sh\necho 'not run here: {why}'\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    // The file that `scripts/package` makes.
+    fs::create_dir_all(folder.join("target/package")).unwrap();
+    fs::write(folder.join("target/package/bootstrap.zip"), "").unwrap();
 }
 
 /// Runs a script in `folder`, with the built program in its search path.

@@ -64,6 +64,9 @@ async fn a_deployment_that_works_has_no_failure_and_changes_nothing() {
         let (health, text) = health(&findings, check);
         assert_eq!(health, "ok", "{check}: {text}");
     }
+    // A wrong place of the journal looks like a new one.
+    let (_, text) = health(&findings, "journal");
+    assert!(text.contains("it has no request yet"), "{text}");
     assert_eq!(regions(&cloud).await, before);
     let left = std::fs::read_dir(folder.path().join("journal/requests"));
     assert!(

@@ -150,7 +150,7 @@ async fn unknown_shares_are_cancelled_through_policy_and_journal() {
         .await;
     assert!(matches!(
         refused,
-        Err(RevokeNowError::NotTrusted(source)) if source == signed
+        Err(RevokeNowError::NotTrusted { by, .. }) if by == signed
     ));
 }
 

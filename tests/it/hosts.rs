@@ -194,6 +194,18 @@ async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
     );
 }
 
+/// Whoever may invoke the function chooses what its event says about its origin.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_can_claim_the_origin_of_the_operators_commands() {
+    let site = Site::trusting(&["commands"], &["b"]).await;
+    let mut batch = event("sqs-three-requests.json");
+    for record in batch["Records"].as_array_mut().unwrap() {
+        record["eventSourceARN"] = json!("commands");
+    }
+    let (_, text) = site.invoke(&batch);
+    assert_eq!(text.matches("itemIdentifier").count(), 3, "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
     let fifo = "arn:aws:sqs:us-east-1:000000000000:share-requests.fifo";

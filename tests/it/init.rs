@@ -269,7 +269,13 @@ fn a_bundle_holds_what_the_program_reads_and_nothing_else() {
     let bundle = |arguments: &[&str]| run(&new, &[&["--config", "prod.toml"], arguments].concat());
     let (code, out) = bundle(&["bundle", "out", "--json"]);
     assert_eq!(code, Some(0), "{out}");
-    let said: Value = serde_json::from_str(&out).unwrap();
+    let (said, warned) = out.split_once('\n').unwrap();
+    assert!(
+        warned.starts_with("warning[sample-entity]: policy/entities.json:1: "),
+        "{out}"
+    );
+    assert_eq!(warned.matches("warning[").count(), 1, "{out}");
+    let said: Value = serde_json::from_str(said).unwrap();
     let files: Vec<&str> = said["files"]
         .as_array()
         .unwrap()
@@ -361,6 +367,146 @@ fn the_secrets_are_random_and_for_their_owner_only() {
     for (name, value) in &secrets[0] {
         assert_ne!(secrets[1].get(name), Some(value), "{name}");
     }
+}
+
+/// The files are those that the commands of the page write.
+#[test]
+fn what_the_operators_commands_write_is_ignored() {
+    let page = include_str!("../../docs/operations.md");
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = ["--host", "container", "--host", "azure"];
+    let arguments = [&["init", "new", "--source", "jira"], &hosts[..]].concat();
+    assert_eq!(run(folder.path(), &arguments).0, Some(0));
+    for (list, root) in [
+        (".gitignore", "/"),
+        (".dockerignore", ""),
+        (".funcignore", ""),
+    ] {
+        let text = std::fs::read_to_string(folder.path().join("new").join(list)).unwrap();
+        let ignores = |name: &str| {
+            let ending = name
+                .rsplit_once('.')
+                .map(|(_, ending)| format!("{root}*.{ending}"));
+            let whole = format!("{root}{name}");
+            text.lines()
+                .any(|line| line == whole || Some(line) == ending.as_deref())
+        };
+        for name in [
+            "new.key",
+            "old.key",
+            "desk.secret",
+            "desk.old",
+            "backup",
+            "broken",
+        ] {
+            assert!(page.contains(&format!(" {name}")) || page.contains(&format!(":{name}")));
+            assert!(ignores(name), "{list} lacks {name}: {text}");
+        }
+    }
+}
+
+/// In a folder of `init` an operator takes back an image, before anything was shared and after.
+#[test]
+fn an_operator_can_revoke_in_each_new_folder() {
+    for source in ["jira", "queue", "invoke", "feishu"] {
+        let folder = tempfile::tempdir().unwrap();
+        works(folder.path(), &[source]);
+        let new = folder.path().join("new");
+        let mut command = program(&new);
+        command.args(["sandbox", "--listen", "127.0.0.1:0"]);
+        let (cloud, _lines) = Process::listening(&mut command, "stand-in cloud on ");
+        let address = cloud.url.split(' ').next().unwrap().replace("http://", "");
+        let sandbox = format!("--sandbox={address}");
+        let revoke = |by: &str| {
+            let arguments = [
+                "revoke",
+                "--image",
+                "lhbp-6jc6l8yb",
+                "--reason",
+                "leaked",
+                "--as",
+                by,
+            ];
+            run(&new, &[&arguments[..], &[&sandbox]].concat())
+        };
+        let (code, out) = revoke("operators/alice@example.com");
+        assert!(
+            code == Some(64) && out.contains("no active grant"),
+            "{source}: {out}"
+        );
+        // A signed source cannot be named. The error names those that can.
+        if source == "jira" {
+            let (code, out) = revoke("jira/alice@example.com");
+            let said =
+                "jira is not a source with scheme = \"trusted\"; name one that is: operators";
+            assert!(code == Some(64) && out.contains(said), "{out}");
+        }
+        std::fs::write(new.join("cancel.json"), CANCEL).unwrap();
+        let tried = ["try", "--source", "operators", "--body", "cancel.json"];
+        let (code, out) = run(&new, &tried);
+        assert!(
+            code == Some(0) && out.contains("allow by take-back-golden-images"),
+            "{out}"
+        );
+    }
+}
+
+/// A cancel that the sample's policies allow an operator.
+const CANCEL: &str = r#"{"id": "trial", "action": "cancel", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+    "accounts": ["700000164995"], "requester": "alice@example.com"}"#;
+
+/// Without a trusted source, the error has all that must be added: with its texts in the files, the
+/// policies decide about the operator.
+#[test]
+fn without_a_trusted_source_the_error_says_what_to_add() {
+    let folder = tempfile::tempdir().unwrap();
+    works(folder.path(), &["jira"]);
+    let new = folder.path().join("new");
+    let (configuration, entities) = (new.join("sharehook.toml"), new.join("policy/entities.json"));
+    let text = std::fs::read_to_string(&configuration).unwrap();
+    let (without, _) = text
+        .split_once("\n[[source]]\nname   = \"operators\"")
+        .unwrap();
+    std::fs::write(&configuration, without).unwrap();
+    let text = std::fs::read_to_string(&entities).unwrap();
+    let group = r#""Share::SourceGroup", "id": "operators"}, "attrs""#;
+    let kept = text
+        .lines()
+        .filter(|line| line.contains(group) || !line.contains("\"operators"));
+    let mut lines: Vec<String> = kept
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect();
+    lines.retain(|line| !matches!(line.as_str(), "[" | "]"));
+    std::fs::write(&entities, format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+    let revoke = [
+        "revoke",
+        "--image",
+        "lhbp-6jc6l8yb",
+        "--as",
+        "jira/alice@example.com",
+        "--reason",
+        "leaked",
+    ];
+    let (code, out) = run(&new, &revoke);
+    assert_eq!(code, Some(64), "{out}");
+    let part = |from: &str, to: &str| {
+        let (_, rest) = out.split_once(from).unwrap();
+        rest.split_once(to).unwrap().0.to_owned()
+    };
+    let source = part("add one to the configuration:\n", "\nand to entities.json");
+    let added = part("such as:\n", "\n\nThen repeat").replace("NAME", "alice@example.com");
+    std::fs::write(&configuration, format!("{without}\n{source}")).unwrap();
+    lines.push(added);
+    std::fs::write(&entities, format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+    std::fs::write(new.join("cancel.json"), CANCEL).unwrap();
+    let (code, out) = run(
+        &new,
+        &["try", "--source", "operators", "--body", "cancel.json"],
+    );
+    assert!(
+        code == Some(0) && out.contains("allow by take-back-golden-images"),
+        "{out}"
+    );
 }
 
 #[test]

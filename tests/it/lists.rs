@@ -55,6 +55,52 @@ async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
     );
 }
 
+/// A person knows the ticket; only the sender knows the id of its approval.
+#[tokio::test]
+async fn a_ticket_with_one_request_is_explained_and_one_with_several_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    for (id, ticket) in [
+        ("one/31001", "ONE"),
+        ("two/1", "TWO"),
+        ("two/2", "TWO"),
+        ("TWO-ID", "ONE-ID"),
+        ("ONE-ID", "TWO-ID"),
+    ] {
+        world.deliver(&request(id, json!({"ticket": ticket}))).await;
+        world.advance(1);
+    }
+    let explain = |name: &str| {
+        run(
+            folder.path(),
+            &["explain", name, "--json", "--journal", &place],
+        )
+    };
+    // An id counts before a ticket.
+    for (name, id) in [
+        ("ONE", "invoke/one/31001"),
+        ("two/2", "invoke/two/2"),
+        ("ONE-ID", "invoke/ONE-ID"),
+    ] {
+        let (code, text, error) = explain(name);
+        assert_eq!(code, Some(0), "{name}: {error}");
+        let explained: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(explained["identity"], id, "{name}");
+    }
+    let (code, _, error) = explain("TWO");
+    assert_eq!(code, Some(64), "{error}");
+    assert!(
+        error.contains("\"TWO\" names several requests; name one of invoke/two/2, invoke/two/1"),
+        "{error}"
+    );
+    let (code, _, error) = explain("THREE");
+    assert!(
+        code == Some(1) && error.contains("with --ticket those of a ticket"),
+        "{error}"
+    );
+}
+
 /// The search by id cannot know the id of a request whose record 0 is damaged, so it must not say
 /// that the request does not exist.
 #[tokio::test]

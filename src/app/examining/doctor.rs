@@ -164,11 +164,17 @@ impl App {
     async fn examine_journal(&self) -> Vec<Finding> {
         let place = &self.config().journal;
         let proven = match self.prove_create_only().await {
-            Ok(()) => self.requests(Some(1)).await.map(|_| ()),
+            Ok(()) => self.requests(Some(1)).await,
             Err(error) => Err(error),
         };
-        let proven =
-            proven.map(|()| format!("{place}: refuses to create a file twice, lists and reads"));
+        let proven = proven.map(|newest| {
+            // A wrong place looks like a new journal.
+            let none = match newest.entries.is_empty() && newest.flaws.is_empty() {
+                true => "; it has no request yet: if it should, correct the place",
+                false => "",
+            };
+            format!("{place}: refuses to create a file twice, lists and reads{none}")
+        });
         let mut findings = vec![Finding::of(Check::Journal, proven)];
         let undeletable = self.journal.cannot_delete();
         findings.extend(undeletable.map(|error| {

@@ -12,12 +12,41 @@ use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Statement, Via}
 use crate::domain::{BlueprintId, ImageRef, MAX_ACCOUNTS, Region, SourceName};
 use crate::journal::{Grant, JournalError, Receiver, State};
 
+/// What to add for a source of operators. The groups are those of the policies that `init` writes.
+const OPERATORS: &str = r#"add one to the configuration:
+
+[[source]]
+name   = "operators"
+scheme = "trusted"
+from   = ["commands"]
+
+and to entities.json the source and a person, in groups that your policies let cancel, such as:
+
+{"uid": {"type": "Share::Source", "id": "operators"}, "attrs": {"scheme": "trusted", "signed": false},
+ "parents": [{"type": "Share::SourceGroup", "id": "operators"}]},
+{"uid": {"type": "Share::Requester", "id": "operators/NAME"}, "attrs": {"source": {"type": "Share::Source", "id": "operators"}},
+ "parents": [{"type": "Share::Team", "id": "platform"}]}
+
+Then repeat the command with --as operators/NAME"#;
+
 /// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeNowError {
     /// The source's scheme is not `trusted`, so an operator cannot request anything in its name.
-    #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
-    NotTrusted(SourceName),
+    /// Other sources have it.
+    #[error("{by} is not a source with scheme = \"trusted\"; name one that is: {}", .trusted.join(", "))]
+    NotTrusted {
+        /// The source.
+        by: SourceName,
+        /// The names of the trusted sources.
+        trusted: Vec<String>,
+    },
+    /// No source has the scheme `trusted`.
+    #[error(
+        "no source has scheme = \"trusted\", so no command can request anything; {}",
+        OPERATORS
+    )]
+    NoneTrusted,
     /// The journal has no grant and no unfinished share of this image, or none to this account.
     #[error(
         "the journal has no active grant and no unfinished share of {0}; `sharehook drift` lists what else is shared"
@@ -225,11 +254,18 @@ impl App {
     /// name of this source.
     ///
     /// # Errors
-    /// Returns [`RevokeNowError::NotTrusted`] if the source is not trusted.
+    /// Returns [`RevokeNowError::NotTrusted`] or [`RevokeNowError::NoneTrusted`] if the source is
+    /// not trusted.
     pub fn trusted_origin(&self, source: &SourceName) -> Result<&String, RevokeNowError> {
         let intake = self.prepared.intake(source);
         let origin = intake.and_then(|intake| intake.from.first());
-        origin.ok_or_else(|| RevokeNowError::NotTrusted(source.clone()))
+        origin.ok_or_else(|| match self.prepared.trusted_sources() {
+            trusted if trusted.is_empty() => RevokeNowError::NoneTrusted,
+            trusted => RevokeNowError::NotTrusted {
+                by: source.clone(),
+                trusted,
+            },
+        })
     }
 
     /// Delivers a native request in the name of a trusted source, and adds its answers to

@@ -18,7 +18,7 @@ pub(crate) use explanation::{CancelledEntry, DecisionEntry, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, SubjectFilter};
 pub use journal_reader::JournalReader;
 pub use listed::Listed;
-pub(crate) use newest::find_requests;
+pub(crate) use newest::{find_requests, find_requests_or_ticket};
 
 pub(super) use newest::newest;
 pub(super) use no_retry::why_no_retry;

@@ -78,6 +78,32 @@ pub(crate) async fn find_requests(
     name: &str,
     now: Timestamp,
 ) -> Result<Listed<State>, JournalError> {
+    find(journal, name, now, |_| false).await
+}
+
+/// Like [`find_requests`], but if no request has the id `name`, finds the requests of the ticket
+/// `name`.
+pub(crate) async fn find_requests_or_ticket(
+    journal: &Journal,
+    name: &str,
+    now: Timestamp,
+) -> Result<Listed<State>, JournalError> {
+    let of_ticket = |state: &State| state.request().ticket.as_deref() == Some(name);
+    let mut found = find(journal, name, now, of_ticket).await?;
+    let has_id = |state: &State| state.identity().id == name;
+    if found.entries.iter().any(has_id) {
+        found.retain(has_id);
+    }
+    Ok(found)
+}
+
+/// Finds the requests that `name` names, and in a search by id also those that `also` takes.
+async fn find(
+    journal: &Journal,
+    name: &str,
+    now: Timestamp,
+    also: impl Fn(&State) -> bool,
+) -> Result<Listed<State>, JournalError> {
     let identity = name.split_once('/').and_then(|(source, id)| {
         let (source, id) = (source.parse().ok()?, id.to_owned());
         Some(StreamId::of(&Identity { source, id }))
@@ -88,7 +114,7 @@ pub(crate) async fn find_requests(
             return Ok(Listed::of(vec![state], Vec::new()));
         }
     }
-    let named = |state: State| (state.identity().id == name).then_some(state);
+    let named = |state: State| (state.identity().id == name || also(&state)).then_some(state);
     let all = journal.newest_first(now).await?;
     newest(all, &RequestFilter::default(), None, named).await
 }

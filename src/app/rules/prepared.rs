@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::app::notifying::Target;
 use crate::config::Config;
 use crate::domain::{NoticeRules, NotifyName, Problems, SourceName};
+use crate::inbound::COMMANDS;
 use crate::plan::Patience;
 use crate::policy::PolicySet;
 
@@ -120,12 +121,23 @@ impl Prepared {
         self.intakes.get(source)
     }
 
+    /// Returns the source that trusts the origin which a trigger names.
     pub(in crate::app) fn source_of(&self, origin: &str) -> Option<SourceName> {
+        // Whoever may invoke a function chooses the text of the origin.
+        if origin == COMMANDS {
+            return None;
+        }
         let speaks = |intake: &&Intake| intake.from.iter().any(|from| from == origin);
         self.intakes
             .values()
             .find(speaks)
             .map(|intake| intake.facts.name.clone())
+    }
+
+    /// The names of the sources with the scheme `trusted`.
+    pub(in crate::app) fn trusted_sources(&self) -> Vec<String> {
+        let trusted = self.intakes.iter().filter(|(_, one)| !one.from.is_empty());
+        trusted.map(|(name, _)| name.to_string()).collect()
     }
 
     /// Returns the source that authenticates CloudEvents whose `source` attribute is

@@ -2,18 +2,22 @@
 //! as `sharehook.toml`, the policies, and the other files that the configuration names, such as
 //! maps and certificates. Checks the new folder as a whole. Adds the file `validated`, so that the
 //! program need not validate these policies again when it starts. Copies no secret, so that every
-//! user may read the files.
+//! user may read the files. Prints the warnings of `check` that need no secret.
 
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::clock;
 use crate::config::Config;
+use crate::domain::Warning;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::FilePlace;
 use crate::policy::{VALIDATED, stamp};
 
+use super::excerpt::Files;
 use super::init::{print_made, refuse_occupied};
+use super::print::errln;
 use super::{Context, Failure};
 
 pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
@@ -57,6 +61,10 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     let validated = validated.strip_prefix(folder).unwrap_or(&validated);
     names.push(validated.display().to_string());
     print_made(context, folder, ", checked as a whole", &names);
+    let mut read = Files::default();
+    for Warning { danger, problem } in prepared.dangers_without_secrets(clock::system_now()) {
+        errln!("{}\n", read.show(&format!("warning[{danger}]: "), &problem));
+    }
     Ok(Exit::Done)
 }
 

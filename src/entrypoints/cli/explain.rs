@@ -5,7 +5,8 @@
 use serde_json::json;
 
 use crate::app::{
-    CancelledEntry, DecisionEntry, Explanation, NotificationEntry, RequestState, find_requests,
+    CancelledEntry, DecisionEntry, Explanation, NotificationEntry, RequestState,
+    find_requests_or_ticket,
 };
 use crate::domain::{Action, Item, ItemResult, ResultKind, is_plain_word};
 use crate::entrypoints::outcome::Exit;
@@ -45,7 +46,7 @@ const FOLDED_FIRST: [&str; 12] = [
 
 pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<Exit, Failure> {
     let journal = ReadJournal::open(context, &options.place)?;
-    let finding = find_requests(&journal.journal, &options.id, journal.now);
+    let finding = find_requests_or_ticket(&journal.journal, &options.id, journal.now);
     let found = journal.during(finding).await?;
     let exit = warned(&found);
     let name = |state: &State| state.identity().to_string();

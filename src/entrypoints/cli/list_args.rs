@@ -108,7 +108,7 @@ pub(crate) struct GrantsOptions {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainOptions {
-    /// A request's id, source/id, or the name of its stream
+    /// A request's id, source/id, the name of its stream, or its ticket
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) place: JournalPlace,

@@ -67,6 +67,8 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
     let context = &context.calling(&options.cloud).await?;
     let app = context.start_to_operate().await?;
     let by = &options.operator;
+    // Also if nothing is shared: a command that works only in an incident is tried before it.
+    app.trusted_origin(&by.source)?;
     let RevokeOptions {
         image,
         accounts,

@@ -145,10 +145,12 @@ pub(super) fn only<'a, T>(
         ))),
         [] => Err(Failure::Failed(match journal.why_empty() {
             Some(why) => format!("no request {id:?}: {why}"),
-            None => format!("the journal has no request {id:?}; `sharehook requests` lists them"),
+            None => format!(
+                "the journal has no request {id:?}; `sharehook requests` lists them, with --ticket those of a ticket"
+            ),
         })),
         _ => Err(Failure::Usage(format!(
-            "several requests have the id {id:?}; name one of {}",
+            "{id:?} names several requests; name one of {}",
             found
                 .entries
                 .iter()

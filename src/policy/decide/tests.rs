@@ -193,7 +193,8 @@ fn a_refusal_says_why() {
         why(native(json!({"accounts": ["999999999"]}))),
         "no policy allows it; nearest: \
              golden-images-to-partners: context.account in Share::AccountGroup::\"partners\" is false; \
-             golden-images-to-sandboxes: context.account in Share::AccountGroup::\"sandbox-accounts\" is false"
+             golden-images-to-sandboxes: context.account in Share::AccountGroup::\"sandbox-accounts\" is false; \
+             and 1 more"
     );
     let why_image = why(native(json!({"image": "lhbp-00000000"})));
     assert!(

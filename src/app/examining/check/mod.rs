@@ -75,6 +75,16 @@ impl Examination {
     }
 }
 
+impl Prepared {
+    /// Returns the dangers that are found without secrets, except those that `[check] allow` names.
+    pub(crate) fn dangers_without_secrets(&self, now: Timestamp) -> Vec<Warning> {
+        let mut found = dangers(self.config(), Some(&self.policies), now);
+        let needs = [Danger::SharedSecret, Danger::UnsealedJournal];
+        found.retain(|warning| !needs.contains(&warning.danger));
+        found
+    }
+}
+
 /// Returns the problems with the endpoints of the object stores that the configuration names. At
 /// its start the program would find the same problems when it opens the journal.
 fn endpoints(config: &Config, vars: &Vars) -> Vec<Problem> {

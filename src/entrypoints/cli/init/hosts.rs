@@ -24,8 +24,10 @@ const AZURE: [(&str, &str); 5] = [
     azure!("Sweep/function.json"),
     azure!("Drift/function.json"),
 ];
-/// What belongs neither into version control nor into a package.
-pub(super) const PRIVATE: &str = "/.env\n/journal\n/seal.key\n/sandbox\n";
+/// What belongs neither into version control nor into a package, also what the commands of
+/// docs/operations.md write.
+pub(super) const PRIVATE: &str =
+    "/.env\n/journal\n/backup\n/broken\n/sandbox\n/*.key\n/*.secret\n/*.old\n";
 /// The function for queue messages, which only a folder with the source `queue` gets.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 

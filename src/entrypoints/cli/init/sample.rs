@@ -78,6 +78,9 @@ const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:share-requests";
 /// The origin of the queue's messages in the sample configuration.
 pub(super) const QUEUE_ORIGIN: &str = "env:SHAREHOOK_QUEUE_ARN";
 
+/// The source for commands such as `revoke`, which every new folder has.
+const OPERATORS: &str = "operators";
+
 /// A `[[source]]` of the sample configuration.
 #[derive(Debug, Deserialize)]
 struct Source {
@@ -113,7 +116,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Selects the sources with these names. Ignores repeated names.
+    /// Selects the sources with these names, and the one for operators. Ignores repeated names.
     ///
     /// # Errors
     /// The sample configuration has no source with one of the names.
@@ -129,6 +132,7 @@ impl Sample {
             source.lines = lines.map(line).collect();
             known.insert(source.name.clone(), source);
         }
+        let operators = known.remove(OPERATORS);
         let available = known.keys().cloned().collect::<Vec<_>>().join(", ");
         let mut sources: Vec<Source> = Vec::new();
         for name in names {
@@ -146,6 +150,7 @@ impl Sample {
                 }
             }
         }
+        sources.extend(operators);
         let has_invoke = sources.iter().any(|source| source.name == "invoke");
         for source in &mut sources {
             source.lines = source

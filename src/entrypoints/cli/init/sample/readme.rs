@@ -3,7 +3,7 @@
 
 use crate::inbound::{SchemeKind, SchemeSpec, TimeSource};
 
-use super::{Fetch, Sample, Source};
+use super::{Fetch, OPERATORS, Sample, Source};
 
 impl Sample {
     pub(in super::super) fn readme(&self) -> String {
@@ -45,9 +45,13 @@ impl Sample {
              {send}\n\
              3. Make it yours: in `policy/entities.json` replace the sample's people, images and\n\
              \x20  accounts by your own, and leave none: they may be somebody's. Put the field names of\n\
-             \x20  your tickets into `maps/`, and your events with the expected decisions into\n\
-             \x20  `policy/cases/`.{settings} Then run step 1 again. Step 2 wrote only to `sandbox/`,\n\
-             \x20  which you can remove.\n"
+             \x20  your tickets into `maps/`. In `policy/cases/` replace the sample's cases and events by\n\
+             \x20  yours, with the expected decisions: the sample's are denied now.{settings} Then run\n\
+             \x20  `sharehook check` and `sharehook test` again. Step 2 wrote only to `sandbox/`, which\n\
+             \x20  you can remove.\n\n\
+             The source `operators` is for you; no trigger can send for it. If `policy/entities.json` has you as\n\
+             `operators/NAME`, `sharehook revoke --image ID --as operators/NAME --reason TEXT` takes an image\n\
+             back at once. Try it before you need it: `docs/operations.md` in the repository.\n"
         )
     }
 
@@ -59,7 +63,7 @@ impl Sample {
             settings += " Give each sender its secret from `.env`, or\n\
                          \x20  replace it there by the secret that the sender shows.";
         }
-        if any(|source| !source.from.is_empty()) {
+        if any(|source| !source.from.is_empty() && source.name != OPERATORS) {
             settings += " Replace each `from` in\n\
                          \x20  `sharehook.toml`, or its variable in `.env`, by the origin of your trigger\n\
                          \x20  (`docs/hosts.md`).";
