@@ -367,12 +367,8 @@ impl Notification<'_> {
     /// Returns `text` without the secrets of the target and of the delivery.
     fn hidden(&self, text: &str) -> String {
         let own = self.target.config.auth.secrets();
-        let callback = self.attempt.callback;
-        let brought = callback
-            .map(|c| [&c.response_url, &c.task_token])
-            .into_iter()
-            .flatten();
-        let brought = brought.flatten().map(ExposeSecret::expose_secret);
+        let brought = self.attempt.callback.map(Callback::secrets);
+        let brought = brought.into_iter().flatten();
         let secrets = own.iter().map(String::as_str).chain(brought);
         hide(text, &secrets.collect::<Vec<_>>())
     }
