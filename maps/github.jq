@@ -12,7 +12,7 @@
 # The approver is the user who set the label; a bot does not count as one. Many users may set a label: the policy says
 # who may approve. The author can edit the body until the label is set. The event holds the body as it was then, so a
 # later edit changes nothing. Each time the label is set is a new request.
-def approves: .action == "labeled" and .label.name == "approved" and .issue.pull_request == null;
+def approves: .action == "labeled" and .label.name == "approved" and .issue.pull_request == null and .pull_request == null;
 
 select(approves)
 # The approver has not read a text that changes in the same event as the label.

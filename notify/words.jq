@@ -4,8 +4,9 @@
 def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) more" else join(", ") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
-# Text from a ticket. An invisible space keeps an address from being a link, in every system.
-def unlinked: gsub("://"; "://\u200b");
+# Text from a ticket, without invisible characters: they could reverse a line. An invisible space keeps an address from
+# being a link, in every system.
+def unlinked: gsub("\\p{Cf}"; "") | gsub("(?<c>://|(?i:www\\.|mailto:))"; "\(.c)\u200b");
 def refusal: {no_permit: "No rule allows it.", approval: "It lacks an approver who may approve it.",
   expired: "Its end has already passed.", error: "The policy could not decide it."}[.] // empty;
 
@@ -30,7 +31,9 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
-| ([.results[] | if .called_off_by != null then "it was called off" elif .result == "failed" then .code + (if .maybe_done then " (the call may have taken effect)" else "" end) else empty end] | list) as $codes
+| ([.results[] | if .called_off_by != null then "it was called off by \(.called_off_by | unlinked)" elif .result == "failed" then .code + (if .maybe_done then " (the call may have taken effect)" else "" end) else empty end] | list) as $codes
+| (if .results != [] and all(.results[]; .called_off_by != null) then "" else "\($ask) " end) as $ask
+| (.request.action == "cancel" and all(.results[]; .result == "not_shared")) as $idle
 | (if .expires_at == null then "It has no end: it stays until it is cancelled."
    else ([if $given - $renewed != [] then "It ends at \(.expires_at | day) by itself." else empty end,
           if $renewed != [] then "Another request shared it with \($renewed | list), too: it stays until the last of these shares ends. This one ends at \(.expires_at | day)." else empty end,
@@ -40,16 +43,17 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | if .request.action == "share" then {did: "Shared \($image) with", not: "\($image) was not shared", failed: "\($image) was not shared with", end: $end, ends: " \($end)"}
   else {did: "Stopped sharing \($image) with", not: "The share of \($image) was not cancelled", failed: "Could not stop sharing \($image) with",
         end: "To share it again, request a new share.", ends: ""} end as $words
-| if .type == "completed" then ["\($words.did) \($all).", $words.end, $which]
+| if .type == "completed" and $idle then ["\($image) was not shared with \($all): nothing had to be stopped.", $words.end, $which]
+    elif .type == "completed" then ["\($words.did) \($all).", $words.end, $which]
     elif .type == "partial" then
       ["\($words.did) \($good | list), but not with \($bad | list).",
-       "The reason: \($codes).\($words.ends)", "\($ask) \($which)"]
+       "The reason: \($codes).\($words.ends)", "\($ask)\($which)"]
     elif .type == "failed" then
-      ["\($words.failed) \($all).", "The reason: \($codes).", "\($ask) \($which)"]
+      ["\($words.failed) \($all).", "The reason: \($codes).", "\($ask)\($which)"]
     elif .type == "denied" then
       ["\($words.not): the policy refused it for \($all).",
        ([if .policy != [] then "The rule: \(.policy | list)." else empty end, ((.refusals // [])[] | refusal)]
-        | if . == [] then "No rule allows it, or approvers are missing." else join(" ") end), "\($ask) \($which)"]
+        | if . == [] then "No rule allows it, or approvers are missing." else join(" ") end), "\($ask)\($which)"]
     elif .type == "expiring" then
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "If you still need it, request a new share before then.", $which]

@@ -3,8 +3,9 @@
 def list: unique | if length > 5 then "\(.[:5] | join("、")) 等，共 \(length) 个" else join("、") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
-# Text from a ticket. An invisible space keeps an address from being a link, in every system.
-def unlinked: gsub("://"; "://\u200b");
+# Text from a ticket, without invisible characters: they could reverse a line. An invisible space keeps an address from
+# being a link, in every system.
+def unlinked: gsub("\\p{Cf}"; "") | gsub("(?<c>://|(?i:www\\.|mailto:))"; "\(.c)\u200b");
 def refusal: {no_permit: "没有规则允许这一请求。", approval: "缺少有权批准这一请求的审批人。",
   expired: "到期时间已经过去。", error: "策略无法对这一请求作出决定。"}[.] // empty;
 
@@ -30,7 +31,9 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
-| ([.results[] | if .called_off_by != null then "请求已被取消" elif .result == "failed" then .code + (if .maybe_done then "（调用可能已生效）" else "" end) else empty end] | list) as $codes
+| ([.results[] | if .called_off_by != null then "请求已被 \(.called_off_by | unlinked) 取消" elif .result == "failed" then .code + (if .maybe_done then "（调用可能已生效）" else "" end) else empty end] | list) as $codes
+| (if .results != [] and all(.results[]; .called_off_by != null) then "" else $ask end) as $ask
+| (.request.action == "cancel" and all(.results[]; .result == "not_shared")) as $idle
 | (if .expires_at == null then "该共享没有到期时间，取消之前一直有效。"
    else ([if $given - $renewed != [] then "该共享将于 \(.expires_at | day) 自动到期。" else empty end,
           if $renewed != [] then "另有请求也将其共享给 \($renewed | list)：最后一个共享到期时才会收回。本共享将于 \(.expires_at | day) 到期。" else empty end,
@@ -39,7 +42,8 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end | unlinked) as $which
 | if .request.action == "share" then {did: "已将 \($image)共享给", not: "未能共享给", do: "共享给", end: $end, ends: $end}
   else {did: "已停止将 \($image)共享给", not: "未能停止共享给", do: "停止共享给", end: "如需再次共享，请提交新的共享申请。", ends: ""} end as $words
-| if .type == "completed" then ["\($words.did) \($all)。", $words.end, $which]
+| if .type == "completed" and $idle then ["\($image)没有共享给 \($all)，无需停止。", $words.end, $which]
+    elif .type == "completed" then ["\($words.did) \($all)。", $words.end, $which]
     elif .type == "partial" then
       ["\($words.did) \($good | list)，但\($words.not) \($bad | list)。",
        "原因：\($codes)。\($words.ends)", "\($ask)\($which)"]

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 pub(crate) use reqwest::{Client, Url};
 use rustls::pki_types::TrustAnchor;
 use tokio::time::timeout;
@@ -97,6 +97,8 @@ pub(crate) struct Incoming {
     /// The `Date` header: the server's time.
     pub(super) date: Option<String>,
     pub retry_after: Option<String>,
+    /// Where a redirect leads. Redirects are not followed.
+    pub location: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -190,15 +192,14 @@ async fn exchange(
     let exchange = async {
         let mut response = request.timeout(longest).send().await.map_err(failed)?;
         let status = response.status().as_u16();
-        let date = response
-            .headers()
-            .get(DATE)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let wish = response.headers().get(RETRY_AFTER);
-        let retry_after = wish
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let header = |name: HeaderName| {
+            let value = response.headers().get(name);
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let (date, retry_after) = (header(DATE), header(RETRY_AFTER));
+        let location = header(LOCATION);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > max_bytes {
@@ -210,6 +211,7 @@ async fn exchange(
             status,
             date,
             retry_after,
+            location,
             body,
         })
     };

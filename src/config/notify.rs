@@ -123,8 +123,16 @@ impl Reader<'_> {
             // A mistake in a source may concern its `fetch`, so assume that the source fits.
             !by_app || sends || !source.read_fully
         };
+        let written = raw.sources.as_deref().unwrap_or_default();
+        if raw.sources.is_some() && written.is_empty() {
+            self.problem(
+                &raw.name,
+                "sources is empty, so this [[notify]] reports no request",
+                "name its sources, or remove `sources` for all",
+            );
+        }
         let mut named = Vec::new();
-        if by_app && raw.sources.is_empty() {
+        if by_app && written.is_empty() {
             let fitting = sources.iter().filter(|source| fits(source));
             named.extend(fitting.map(|source| source.name.clone()));
             if named.is_empty() && all_named {
@@ -134,7 +142,7 @@ impl Reader<'_> {
                 self.problem(&raw.preset, problem, remedy);
             }
         }
-        for written in &raw.sources {
+        for written in written {
             let known = |source: &&SourceConfig| source.name.as_str() == written.get_ref();
             match sources.iter().find(known) {
                 Some(source) if fits(source) => named.push(source.name.clone()),
@@ -190,7 +198,14 @@ impl Reader<'_> {
             return None;
         };
         let place = written.unwrap_or(&raw.name);
-        self.read("url: ", place, Address::read(text))
+        let address = self.read("url: ", place, Address::read(text))?;
+        if matches!(preset.row().auth, AuthNeed::Bot(_)) && address.has_path() {
+            let problem = "url has a path, but sharehook knows the path of a bot";
+            let remedy =
+                "write only https:// and the host, and the key in the bot's address as secret";
+            self.problem(place, problem, remedy);
+        }
+        Some(address)
     }
 
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {

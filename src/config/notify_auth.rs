@@ -110,6 +110,18 @@ impl Reader<'_> {
         None
     }
 
+    fn login(&mut self, whose: &str, written: &Spanned<String>) -> Option<SecretString> {
+        let login = self.secret_text(whose, written)?;
+        let text = login.expose_secret();
+        let stand_in = self.secrets.stand_in();
+        let is_stand_in = stand_in.is_some_and(|stand_in| stand_in.expose_secret() == text);
+        if !is_stand_in && !text.contains(':') {
+            let problem = format!("{whose}: the secret of auth.basic has no colon");
+            self.problem(written, problem, "write user, a colon, and the password");
+        }
+        Some(login)
+    }
+
     /// Reads the fields of `auth`. `prefix` is the text before a bearer token in its header.
     pub(super) fn written_auth(
         &mut self,
@@ -124,7 +136,7 @@ impl Reader<'_> {
             value,
         } = written.get_ref();
         match (basic, bearer, header, value) {
-            (Some(login), None, None, None) => self.secret_text(whose, login).map(Auth::Basic),
+            (Some(login), None, None, None) => self.login(whose, login).map(Auth::Basic),
             (None, Some(token), None, None) => {
                 let token = self.header_secret(whose, token)?;
                 Some(Auth::Bearer(prefix, token))

@@ -28,9 +28,8 @@ pub(super) struct RawNotify {
     pub(super) on: Option<Vec<Spanned<String>>>,
     /// The sources whose requests are reported to the target. The default is every source. With the
     /// preset of an app, it is every source that has this app in `fetch`.
-    #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub(super) sources: Vec<Spanned<String>>,
+    #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
+    pub(super) sources: Option<Vec<Spanned<String>>>,
     /// The system's address; plain http on loopback only. No ticket can change it. Not needed for a bot,
     /// whose address is known, nor for a source's app, whose address `fetch` has.
     #[cfg_attr(test, schemars(with = "Option<schema::Address>"))]

@@ -12,12 +12,22 @@ use serde_json::{Map, Number, Value};
 
 use super::problem::{Problem, shown};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The first bytes of every gzip stream (RFC 1952, section 2.3.1).
+const GZIP: &[u8] = b"\x1f\x8b";
+
 /// Why a text was refused as JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonFlaw {
     /// The text is not JSON, or is nested too deep.
     #[error("is not JSON: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// The text begins with a byte order mark, which RFC 8259 forbids to senders.
+    #[error("begins with a byte order mark (U+FEFF)")]
+    ByteOrderMark,
+    /// The text begins as gzip does.
+    #[error("is compressed with gzip (Content-Encoding)")]
+    Compressed,
     /// An object names this key twice.
     #[error("names the key {} twice in one object", shown(.0))]
     DuplicateKey(String),
@@ -27,6 +37,8 @@ impl JsonFlaw {
     pub(crate) fn into_problem(self, field: impl Into<String>) -> Problem {
         let remedy = match &self {
             Self::Syntax(_) => "send one JSON value, nested at most 127 deep",
+            Self::ByteOrderMark => "send it without",
+            Self::Compressed => "send it uncompressed",
             Self::DuplicateKey(_) => "name each key once",
         };
         Problem::new(field, self.to_string(), remedy)
@@ -38,6 +50,12 @@ impl JsonFlaw {
 /// # Errors
 /// The text is not JSON, is nested too deep, or names a key twice in one object.
 pub fn read_json(text: &[u8]) -> Result<Value, JsonFlaw> {
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return Err(JsonFlaw::ByteOrderMark);
+    }
+    if text.starts_with(GZIP) {
+        return Err(JsonFlaw::Compressed);
+    }
     serde_json::from_slice::<UniqueKeys>(text)?.0
 }
 
@@ -143,9 +161,16 @@ mod tests {
             let read = read_json(text.as_bytes()).unwrap();
             assert_eq!(read.to_string(), plain.to_string());
         }
-        for bad in ["", "{", "{} {}", "nul", "1e999", "[1,]", "\u{feff}1"] {
+        for bad in ["", "{", "{} {}", "nul", "1e999", "[1,]"] {
             let flaw = read_json(bad.as_bytes()).unwrap_err();
             assert!(matches!(flaw, JsonFlaw::Syntax(_)), "{bad:?}");
+        }
+        for (bad, why) in [
+            (&b"\xef\xbb\xbf{}"[..], "byte order mark"),
+            (b"\x1f\x8b\x08\0", "compressed with gzip"),
+        ] {
+            let flaw = read_json(bad).unwrap_err().to_string();
+            assert!(flaw.contains(why), "{flaw}");
         }
         assert!(read_json("[".repeat(200_000).as_bytes()).is_err());
         let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);

@@ -44,6 +44,19 @@ pub struct Notice {
     pub about: u64,
 }
 
+impl Notice {
+    /// Returns the notification's place among those of its stream: in the order of the outcomes, and
+    /// the notices of a share's end after the outcome of the share.
+    pub fn place(&self) -> (u64, u8) {
+        let after = match self.on {
+            NoticeKind::Expiring => 1,
+            NoticeKind::Overdue => 2,
+            _ => 0,
+        };
+        (self.about, after)
+    }
+}
+
 /// The notifications that one `[[notify]]` subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
@@ -93,6 +106,13 @@ impl NoticeRules {
         let wanting = self.subscriptions.iter();
         let wanting = wanting.filter(move |one| one.wants(on, source));
         wanting.map(|one| &one.name)
+    }
+
+    /// Whether the target of `notice` still receives notifications of its subject for requests or
+    /// deliveries of `source`.
+    pub fn wants(&self, notice: &Notice, source: Option<&SourceName>) -> bool {
+        self.targets(notice.on, source)
+            .any(|name| *name == notice.notify)
     }
 
     /// Whether any target receives notifications of the subject `on` for requests or deliveries of

@@ -144,7 +144,7 @@ enum Event {
 /// refused, because any sender may have sent it.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope = read_json(body).map_err(|flaw| match flaw {
-        JsonFlaw::Syntax(_) => "is not JSON",
+        JsonFlaw::Syntax(_) | JsonFlaw::ByteOrderMark | JsonFlaw::Compressed => "is not JSON",
         JsonFlaw::DuplicateKey(_) => "names a key twice in one object",
     })?;
     let part = |name: &str| envelope.get(name).and_then(Value::as_object);

@@ -23,6 +23,8 @@ pub struct Callback {
 /// where the same characters occur elsewhere in the event.
 const LENGTH: RangeInclusive<usize> = 16..=2_048;
 const HIDDEN: &str = "(hidden)";
+/// The minimum length of a part of an address that is hidden on its own, in bytes.
+const MIN_PART: usize = 6;
 
 impl Callback {
     /// Returns the secrets in a delivery. Returns `None` if there are none, or if the body cannot
@@ -34,6 +36,27 @@ impl Callback {
             task_token: token(&event).or_else(|| token(&wrapped(&event)?)),
         };
         (callback.response_url.is_some() || callback.task_token.is_some()).then_some(callback)
+    }
+
+    /// Returns every text that must not be recorded or logged: the secrets and, of an address, the
+    /// path, which a target's or proxy's error page may quote, and each part of it that is too long
+    /// to be an ordinary word by chance.
+    pub fn secrets(&self) -> Vec<&str> {
+        let mut all = Vec::new();
+        all.extend(self.task_token.iter().map(ExposeSecret::expose_secret));
+        let Some(address) = self.response_url.as_ref().map(ExposeSecret::expose_secret) else {
+            return all;
+        };
+        all.push(address);
+        let after_host = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let Some((_, path)) = after_host.split_once('/') else {
+            return all;
+        };
+        let without_query = path.split('?').next().unwrap_or(path);
+        all.extend([path, without_query]);
+        all.extend(path.split(['/', '?', '&', '=', '#']));
+        all.retain(|part| part.len() >= MIN_PART);
+        all
     }
 
     /// Whether a task waits for the outcome.
@@ -97,6 +120,26 @@ fn wrapped(event: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Error pages quote the path: "The requested URL /actions/… was not found".
+    #[test]
+    fn the_parts_of_an_address_are_secrets_too() {
+        let callback = Callback {
+            response_url: Some("https://hooks.slack.com/actions/T1/2345678/aBcDeF?k=123456".into()),
+            task_token: None,
+        };
+        for (page, shown) in [
+            ("/actions/T1/2345678/aBcDeF?k=123456", "/(hidden)"),
+            ("/actions/T1/2345678/aBcDeF", "/(hidden)"),
+            (
+                "T1, 2345678, aBcDeF, 123456",
+                "T1, (hidden), (hidden), (hidden)",
+            ),
+            ("hooks.slack.com", "hooks.slack.com"),
+        ] {
+            assert_eq!(hide(page, &callback.secrets()), shown);
+        }
+    }
 
     #[test]
     fn an_answer_hides_every_spelling_of_a_secret() {

@@ -71,6 +71,11 @@ impl Address {
         Ok(url)
     }
 
+    /// Whether the address has more than scheme, host and port.
+    pub fn has_path(&self) -> bool {
+        self.0.path() != "/"
+    }
+
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         self.0.host_str().is_some_and(is_loopback)

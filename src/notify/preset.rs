@@ -249,6 +249,12 @@ impl Preset {
         matches!(self, Self::Slack | Self::Stepfunctions)
     }
 
+    /// Whether an answer with this status to a request with `method` means that the ticket is closed
+    /// for ever. Zendesk closes a solved ticket after at most 28 days, and then refuses each update.
+    pub fn is_closed(self, method: &str, status: u16) -> bool {
+        self == Self::Zendesk && method == "PUT" && status == 422
+    }
+
     /// Returns the refusal in an answer with a 2xx status. Returns `None` if the answer means
     /// success.
     pub fn refusal(self, body: &[u8]) -> Option<Refused> {

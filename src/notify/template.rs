@@ -158,6 +158,37 @@ mod tests {
     }
 
     #[test]
+    fn a_cancel_that_found_nothing_and_a_request_that_was_called_off_are_said_to_be_so() {
+        let mut idle = event(NoticeKind::Completed, "cancel", true);
+        idle["results"] = json!([{"result": "not_shared", "account": "700000000001"}]);
+        let mut off = event(NoticeKind::Failed, "share", true);
+        off["results"] =
+            json!([{"result": "cancelled", "account": "700000000001", "called_off_by": "CHG-9"}]);
+        for (event, said) in [
+            (&idle, "nothing had to be stopped"),
+            (&off, "it was called off by CHG-9."),
+        ] {
+            let lines = lines(Language::En, event);
+            assert!(lines.contains(said), "{lines}");
+            assert!(!lines.contains("Ask "), "{lines}");
+            assert!(!lines.contains("Stopped sharing"), "{lines}");
+        }
+    }
+
+    #[test]
+    fn no_line_has_a_link_or_an_invisible_character_of_a_ticket() {
+        let mut event = event(NoticeKind::Completed, "share", true);
+        event["request"]["id"] =
+            json!("a\u{202e}b www.evil.example Mailto:x@evil.example\u{200b}c");
+        let lines = lines(Language::En, &event);
+        assert!(!lines.contains(['\u{202e}']), "{lines}");
+        assert!(!lines.contains("\u{200b}c"), "{lines}");
+        for link in ["www.evil", "to:x@"] {
+            assert!(!lines.contains(link), "{lines}");
+        }
+    }
+
+    #[test]
     fn chinese_lines_name_what_the_english_ones_name_and_hold_no_english() {
         for on in NoticeKind::ALL.iter().copied() {
             for (action, ended) in [

@@ -126,6 +126,9 @@ async fn a_body_that_is_too_long_or_too_slow_is_answered() {
     whole.write_all(&vec![b'x'; 1_000_000]).await.unwrap();
     let line = first_line(&mut whole).await;
     assert!(line.contains(" 413 "), "{line}");
+    let (_, metrics) = service.get("/metrics").await;
+    let counted = "sharehook_deliveries_total{source=\"native\",result=\"invalid\"} 2";
+    assert!(metrics.contains(counted), "{metrics}");
 
     let chunked = "POST /hooks/native HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut broken = sent(&service, &format!("{chunked}nonsense\r\n")).await;

@@ -61,6 +61,7 @@ mod lists;
 mod lost_files;
 mod mistakes;
 mod notify;
+mod notify_order;
 mod notify_presets;
 mod notify_processes;
 mod notify_targets;

@@ -275,6 +275,61 @@ async fn an_outcome_that_is_too_old_for_a_first_attempt_is_given_up() {
     }
 }
 
+/// The share ends while the notice of its end waits for a further attempt.
+#[tokio::test]
+async fn a_notice_that_the_end_overtook_is_given_up() {
+    let world = world(Place::Brittle, "").await;
+    let share = request("GOOD", json!({"expires_in": "10d"}));
+    world.deliver(&share).await;
+    world.notify().await;
+    world.advance(7 * 86_400);
+    world.cloud.answer_letters(answer(500));
+    world.sweep().await;
+    world.cloud.answer_letters(answer(202));
+    world.advance(3 * 86_400);
+    for _ in 0..2 {
+        assert_eq!(world.sweep().await.failures, [""; 0]);
+    }
+    assert_eq!(types(&world), ["completed", "revoked"]);
+    let (given_up, sent) = (NotificationStatus::GivenUp, NotificationStatus::Sent);
+    let listed = world.app.reader().notifications(None).await.unwrap();
+    let shown = |one: &NotificationEntry| (one.on.as_str(), one.state, one.attempts);
+    let states: Vec<_> = listed.entries.iter().map(shown).collect();
+    assert_eq!(
+        states,
+        [
+            ("completed", sent, 1),
+            ("expiring", given_up, 2),
+            ("revoked", sent, 1)
+        ]
+    );
+    let why = listed.entries[1].why.as_deref().unwrap();
+    assert!(why.starts_with("the share ended before"), "{why}");
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_removed_target_is_owed_is_listed_as_such_until_it_is_back() {
+    let mut world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(answer(500));
+    let denied = request("BAD", json!({"accounts": [STRANGER]}));
+    world.deliver(&denied).await;
+    world.notify().await;
+    let url = world.cloud.url();
+    let target = |name: &str| {
+        format!(
+            "[[notify]]\nname = \"{name}\"\npreset = \"webhook\"\nurl = \"{url}/inbox\"\n\
+             secret = \"file:notify.secret\"\n"
+        )
+    };
+    world.configure(&target("other"));
+    let states = listed(&world).await;
+    let (removed, owed) = (NotificationStatus::TargetRemoved, NotificationStatus::Owed);
+    assert_eq!(states, [(removed, 1), (owed, 0)]);
+    world.configure(&target("desk"));
+    assert_eq!(listed(&world).await, [(owed, 1)]);
+}
+
 /// The inbox fails for an hour. Then each ticket receives its outcome once, with the id of the
 /// failed attempts.
 #[tokio::test]
@@ -502,7 +557,10 @@ async fn a_called_off_share_is_reported_to_its_own_ticket() {
         );
         assert_eq!((told.len(), kind.as_str()), (2, wanted), "{told:?}");
         assert!(text.contains(&who), "{text}");
-        assert!(text.contains("The reason: it was called off."), "{text}");
+        assert!(
+            text.contains("The reason: it was called off by OTHER."),
+            "{text}"
+        );
     }
 }
 

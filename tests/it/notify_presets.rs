@@ -17,7 +17,7 @@ use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
 
 /// An id that contains the markup, mentions and commands of several systems.
 const HOSTILE: &str =
-    "h @octocat <!channel> [~admin] *b* #1 !1 <b>x</b> https://evil.example {{x}} [code]";
+    "h @octocat <!channel> [~admin] *b* #1 !1 GH-26 <b>x</b> https://evil.example {{x}} [code]";
 /// A part of [`HOSTILE`] that a system would make a link.
 const LINK: &str = "https://evil";
 const TOKEN: &str = "test-only-token-0123456789";
@@ -42,12 +42,12 @@ const BOT: &str = "0123456789abcdef-bot";
 const SIGNING: &str = "SECfedcba9876543210";
 const SIGNED_BOT: &str = "secret = \"file:bot\"";
 const BEARER: &str = "auth = { bearer = \"file:token\" }";
-const BASIC: &str = "auth = { basic = \"file:token\" }";
+const BASIC: &str = "auth = { basic = \"file:login\" }";
 
 const SYSTEMS: [System; 13] = [
     System {
         preset: "jira",
-        settings: "auth = { basic = \"file:token\" }\ntransitions = { completed = \"31\" }",
+        settings: "auth = { basic = \"file:login\" }\ntransitions = { completed = \"31\" }",
         ticket: "SHARE-101",
         id: HOSTILE,
         interpret: jira,
@@ -88,7 +88,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: github,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", "#1", LINK, " <b>"],
+        forbidden: &["@octocat", " *b*", "#1", "GH-26", LINK, " <b>"],
     },
     System {
         preset: "gitlab",
@@ -166,7 +166,7 @@ const SYSTEMS: [System; 13] = [
 
 fn basic(seen: &Seen) -> bool {
     use base64::Engine as _;
-    let token = base64::engine::general_purpose::STANDARD.encode(TOKEN);
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("svc:{TOKEN}"));
     seen.header("authorization") == format!("Basic {token}")
 }
 
@@ -367,9 +367,11 @@ fn is_now(seconds: &str) -> bool {
     (0..86_400).contains(&since)
 }
 
-async fn world(preset: &str, settings: &str, receiver: &NotificationReceiver) -> World {
+pub(crate) async fn world(preset: &str, settings: &str, receiver: &NotificationReceiver) -> World {
     let mut world = World::new().await;
-    secrets::write(&world.folder.path().join("token"), TOKEN);
+    let folder = world.folder.path();
+    secrets::write(&folder.join("token"), TOKEN);
+    secrets::write(&folder.join("login"), &format!("svc:{TOKEN}"));
     secrets::write(
         &world.folder.path().join("bot"),
         &format!("{BOT}:{SIGNING}"),
@@ -672,6 +674,46 @@ async fn records(world: &World) -> String {
         }
     }
     text
+}
+
+fn closed_zendesk(seen: &Seen) -> Handling {
+    match &*seen.method {
+        "PUT" => Handling::Refused(422),
+        _ => zendesk(seen),
+    }
+}
+
+#[tokio::test]
+async fn a_closed_zendesk_ticket_is_not_tried_again() {
+    let receiver = NotificationReceiver::start(closed_zendesk).await;
+    let world = world("zendesk", BASIC, &receiver).await;
+    let denied = json!({"accounts": [STRANGER], "ticket": "35436"});
+    world.deliver(&request("CHG1", denied)).await;
+    world.notify().await;
+    let listed = world.app.reader().notifications(None).await.unwrap();
+    let [entry] = &listed.entries[..] else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(entry.state, NotificationStatus::GivenUp);
+    let why = entry.why.as_deref().unwrap();
+    assert!(why.starts_with("HTTP 422 (a closed ticket"), "{why}");
+}
+
+fn slack_after_half_an_hour(seen: &Seen) -> Handling {
+    match &*seen.path {
+        "/response" => Handling::Refused(404),
+        _ => slack(seen),
+    }
+}
+
+#[tokio::test]
+async fn a_response_url_that_slack_refuses_is_replaced_by_the_thread() {
+    let receiver = NotificationReceiver::start(slack_after_half_an_hour).await;
+    let clicked = world("slack", BEARER, &receiver).await;
+    let click = slack_click(&receiver.url);
+    clicked.app.receive(click, deadline()).await;
+    clicked.notify().await;
+    assert_eq!((receiver.refused().len(), receiver.notes().len()), (1, 1));
 }
 
 #[tokio::test]

@@ -307,3 +307,26 @@ async fn a_silent_target_delays_no_other_target() {
     assert_eq!(got.lock().unwrap().len(), 1);
     world.verify().await.unwrap();
 }
+
+/// Redirects are not followed, because the login must not go elsewhere. The reason names the target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reason_of_a_failure_says_where_a_redirect_leads() {
+    let port = listen(|mut stream| {
+        let head = head(&mut stream);
+        let length = head.lines().find_map(|line| {
+            let line = line.to_lowercase();
+            line.strip_prefix("content-length: ")?.parse().ok()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        drop(stream.read_exact(&mut body));
+        let answer = "HTTP/1.1 307 Moved\r\nlocation: https://new.example/x\r\n\
+                      content-length: 0\r\nconnection: close\r\n\r\n";
+        drop(stream.write_all(answer.as_bytes()));
+    });
+    let world = world(&format!("http://127.0.0.1:{port}"), "").await;
+    denied(&world).await;
+    world.notify().await;
+    let listed = world.app.reader().notifications(None).await.unwrap();
+    let why = listed.entries[0].why.as_deref();
+    assert_eq!(why, Some("HTTP 307 to https://new.example/x, not followed"));
+}

@@ -6,6 +6,7 @@ use crate::app::application::App;
 use crate::domain::{Identity, SourceName};
 use crate::inbound::Refusal;
 use crate::journal::JournalError;
+use crate::telemetry::{DeliveryResult, Metric};
 
 use super::sns_certificates::Unverified;
 
@@ -32,9 +33,23 @@ impl App {
 
     /// Logs a failed authentication, or counts it for the summary if too many were logged.
     pub(super) fn log_refusal(&self, source: &SourceName, refusal: &Refusal) {
+        self.warn_of_refusal(source, &refusal.to_string());
+    }
+
+    fn warn_of_refusal(&self, source: &SourceName, reason: &str) {
         self.log_refusals();
         if self.refusals.note(source, self.now()) {
-            tracing::warn!(%source, reason = %refusal, "a delivery was refused");
+            tracing::warn!(%source, reason, "a delivery was refused");
+        }
+    }
+
+    /// Logs and counts a delivery to a configured source whose body was not read, so that it could
+    /// not be authenticated.
+    pub fn unread_delivery(&self, source: &SourceName, why: &'static str) {
+        if self.prepared.intake(source).is_some() {
+            self.warn_of_refusal(source, why);
+            let labels = [source.as_str(), DeliveryResult::Invalid.as_str()];
+            self.metrics.count(Metric::Deliveries, &labels);
         }
     }
 

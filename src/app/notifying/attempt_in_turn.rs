@@ -7,7 +7,6 @@ use tracing::Instrument as _;
 use crate::app::context::left;
 use crate::app::{App, Deadline};
 use crate::domain::{Notice, NotifyName};
-use crate::inbound::Callback;
 use crate::journal::{
     Event, FailedNotification, History, JournalError, Notified, Owed, StreamState, Worker,
 };
@@ -15,13 +14,15 @@ use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult, Step, step};
 
 use super::failure::{Failure, Failures};
+use super::in_order::Turn;
+use super::outbox::Kept;
 use super::send_notification::{Attempt, Delivered};
 
 /// One delivery of a stream's notifications. Targets are notified at the same time, so that one
 /// that does not answer delays no other.
 pub(super) struct Round<'a> {
     pub(super) history: &'a History,
-    pub(super) callback: Option<&'a Callback>,
+    pub(super) kept: Option<&'a Kept>,
     pub(super) failures: &'a Failures,
     pub(super) first: bool,
     pub(super) deadline: Deadline,
@@ -31,38 +32,39 @@ pub(super) struct Round<'a> {
 }
 
 impl App {
-    /// Sends the notifications of one target in order, and records each result before the next
-    /// attempt. Returns whether a task still waits for its end.
+    /// Sends the notifications of one target in the order of their outcomes, and records each result
+    /// before the next attempt. If the target fails, the later outcomes wait, too. Returns whether a
+    /// task still waits for its end.
     pub(super) async fn attempt_in_turn(
         &self,
         round: &Round<'_>,
-        all: Vec<Owed>,
+        turns: Vec<Turn>,
     ) -> Result<bool, JournalError> {
         let mut waits = false;
-        for owed in all {
-            let ends_task = self.ends_task(&owed);
-            let gave_up = round.failures.gave_up_on(&owed.notice.notify);
-            if gave_up || left(round.deadline).is_zero() {
+        let mut held_by: Option<String> = None;
+        for turn in turns {
+            let ends_task = self.ends_task(&turn.owed);
+            let failed = round.failures.leave(&turn.owed.notice.notify);
+            if failed || left(round.deadline).is_zero() {
                 waits |= ends_task;
                 continue;
             }
-            let reported = self.reported(round.history, &owed).await?;
-            let attempt = Attempt {
-                owed: &owed,
-                callback: round.callback,
-                first: round.first,
-                deadline: round.deadline,
+            let held = held_by.as_ref().filter(|_| turn.is_held());
+            let end = match held {
+                Some(why) => Err(Failure::passing(format!("waits for an earlier one: {why}"))),
+                None => self.attempt_one(round, &turn.owed).await?,
             };
-            let notify = step(Step::Notify);
-            notify.record("notify", owed.notice.notify.as_str());
-            let sending = self.send(&reported, attempt).instrument(notify.clone());
-            let end = sending.await;
+            let Turn { owed, is_due } = turn;
             if let Err(failure) = &end {
-                notify.record("error", failure.why.as_str());
                 waits |= ends_task && !failure.refused && !failure.is_final;
-                // If the template cannot handle a ticket, that does not mean that the target fails.
-                if !failure.is_unwritten {
+                if held.is_none() && !failure.is_of_message {
                     round.failures.count(&owed.notice.notify);
+                }
+                if held_by.is_none() && failure.is_of_target() {
+                    held_by = Some(failure.why.clone());
+                }
+                if !is_due && !failure.is_final {
+                    continue;
                 }
             }
             let mut state = round.state.lock().await;
@@ -74,6 +76,51 @@ impl App {
             *state = recorded.await?;
         }
         Ok(waits)
+    }
+
+    /// Makes one attempt. Ends a notification without an attempt if the target has received a later
+    /// one: the ticket would go back to the earlier outcome.
+    async fn attempt_one(
+        &self,
+        round: &Round<'_>,
+        owed: &Owed,
+    ) -> Result<Result<Delivered, Failure>, JournalError> {
+        let reported = self.reported(round.history, owed).await?;
+        if !reported.replaced && round.state.lock().await.overtaken(&owed.notice) {
+            let why = "the target has received a later notification of this request";
+            return Ok(Err(Failure::lasting(why)));
+        }
+        let callback = round.kept.map(Kept::usable);
+        let attempt = Attempt {
+            owed,
+            callback: callback.as_ref(),
+            first: round.first,
+            deadline: round.deadline,
+        };
+        let notify = step(Step::Notify);
+        notify.record("notify", owed.notice.notify.as_str());
+        let sending = self.send(&reported, attempt).instrument(notify.clone());
+        let mut end = sending.await;
+        if let (Err(failure), Some(kept)) = (&end, round.kept)
+            && failure.at_response_url
+            && failure.refused
+        {
+            // Slack takes five answers in half an hour. After that, the template writes elsewhere.
+            kept.refuse_address();
+            let callback = kept.usable();
+            let attempt = Attempt {
+                callback: Some(&callback),
+                ..attempt
+            };
+            end = self
+                .send(&reported, attempt)
+                .instrument(notify.clone())
+                .await;
+        }
+        if let Err(failure) = &end {
+            notify.record("error", failure.why.as_str());
+        }
+        Ok(end)
     }
 
     fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {

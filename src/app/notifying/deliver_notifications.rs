@@ -3,12 +3,11 @@
 //! decision. If a process stops after it has sent a notification but before it has recorded the
 //! result, the next attempt sends the notification again with the same id.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::app::application::fresh_worker;
 use crate::app::context::left;
@@ -20,6 +19,7 @@ use crate::telemetry::within;
 
 use super::attempt_in_turn::Round;
 use super::failure::{Failure, Failures};
+use super::in_order::in_order;
 use super::outbox::Queued;
 use super::task_token::{NoToken, is_pending};
 
@@ -33,6 +33,8 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
 /// Maximum time that a function or a command spends on notifications before its answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
+const MISSED: &str = "no attempt was made within 72 h of the outcome; check that sweeps run";
+const LAPSED: &str = "the share ended before the notice of its end was delivered";
 
 impl App {
     /// Returns the callback of a delivery (its `response_url` or task token) if a target may use
@@ -91,11 +93,8 @@ impl App {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                     return;
                 };
-                let app = self.in_force();
-                tokio::spawn(within(trace, async move {
-                    app.notify_promptly(stream, first).await;
-                    drop(place);
-                }));
+                let delivery = Arc::clone(&self).notify_promptly(stream, first, place);
+                tokio::spawn(within(trace, delivery));
             }
         }
     }
@@ -119,18 +118,30 @@ impl App {
         drop(tokio::time::timeout(left(deadline), all).await);
     }
 
-    async fn notify_promptly(&self, stream: StreamId, first: bool) {
+    /// Makes the first attempts and, if their time comes soon, the second ones. Other streams use
+    /// the place during the pause. Each time the rules in force apply.
+    async fn notify_promptly(
+        self: Arc<Self>,
+        stream: StreamId,
+        first: bool,
+        place: OwnedSemaphorePermit,
+    ) {
+        let places = Arc::clone(place.semaphore());
         let now = self.now();
-        let Some(next) = self
-            .notify_of(stream, first, Deadline::after(MAX_TIME))
-            .await
-        else {
-            return;
-        };
+        let begun = self.in_force();
+        let next = begun.notify_of(stream, first, Deadline::after(MAX_TIME));
+        let next = next.await;
+        drop(place);
+        let Some(next) = next else { return };
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
-        if wait <= SECOND_ATTEMPT {
-            tokio::time::sleep(wait).await;
-            self.notify_of(stream, false, Deadline::after(MAX_TIME))
+        if wait > SECOND_ATTEMPT {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        if let Ok(_place) = places.acquire_owned().await {
+            let again = self.in_force();
+            again
+                .notify_of(stream, false, Deadline::after(MAX_TIME))
                 .await;
         }
     }
@@ -172,23 +183,40 @@ impl App {
         Ok(delivered.await?.unwrap_or(state))
     }
 
-    /// Records that notifications are given up if no attempt was made in time. Returns the state
-    /// afterwards.
-    pub(in crate::app) async fn give_up_missed(
+    /// Returns whether the request owes a notification now, or owed one that comes too late now.
+    pub(in crate::app) fn owes_now(
+        &self,
+        state: &State,
+        wake_ups: &[WakeUp],
+        now: Timestamp,
+    ) -> bool {
+        let rules = &self.prepared.notice_rules;
+        state.owes_from(rules, now).is_some_and(|at| at <= now)
+            || !state.missed(rules, wake_ups, now).is_empty()
+            || !state.lapsed(rules, now).is_empty()
+    }
+
+    /// Records that notifications are given up: those without an attempt in time, and notices of a
+    /// share's end that the end has overtaken. Returns the state afterwards.
+    pub(in crate::app) async fn give_up_late(
         &self,
         mut state: StreamState,
         wake_ups: &[WakeUp],
     ) -> Result<StreamState, JournalError> {
         let now = self.now();
-        let missed = state.missed(&self.prepared.notice_rules, wake_ups, now);
-        if missed.is_empty() {
+        let rules = &self.prepared.notice_rules;
+        let missed = state.missed(rules, wake_ups, now).into_iter();
+        let missed = missed.map(|notice| (notice, 0, MISSED));
+        let lapsed = state.lapsed(rules, now).into_iter();
+        let lapsed = lapsed.map(|(notice, attempt)| (notice, attempt, LAPSED));
+        let late: Vec<_> = missed.chain(lapsed).collect();
+        if late.is_empty() {
             return Ok(state);
         }
         self.prove_create_only().await?;
         let worker = fresh_worker()?;
-        for notice in missed {
-            let why = "no attempt was made within 72 h of the outcome; check that sweeps run";
-            let event = self.end_of(&state, notice, 0, Err(Failure::lasting(why)));
+        for (notice, attempt, why) in late {
+            let event = self.end_of(&state, notice, attempt, Err(Failure::lasting(why)));
             let recorded = self.journal.record_notification(state, now, &worker, event);
             state = recorded.await?;
         }
@@ -241,22 +269,18 @@ impl App {
         let mut waits = later
             .iter()
             .any(|owed| scheduled(owed) && self.ends_task(owed));
-        let mut by_target: BTreeMap<_, Vec<Owed>> = BTreeMap::new();
-        for owed in due {
-            let notify = owed.notice.notify.clone();
-            by_target.entry(notify).or_default().push(owed);
-        }
+        let turns = in_order(due, later, self.now());
         let round = Round {
             history: &history,
-            callback: kept.as_deref().map(|kept| &kept.callback),
+            kept: kept.as_deref(),
             failures,
             first,
             deadline,
             worker: fresh_worker()?,
             state: Mutex::new(state),
         };
-        let each = by_target.into_values();
-        let attempts = each.map(|owed| self.attempt_in_turn(&round, owed));
+        let each = turns.into_iter();
+        let attempts = each.map(|turns| self.attempt_in_turn(&round, turns));
         // Do not stop at an error: the other targets may already have their messages.
         for task_waits in join_all(attempts).await {
             waits |= task_waits?;

@@ -11,20 +11,39 @@ use crate::domain::NotifyName;
 /// next sweep.
 const MAX_FAILURES: u32 = 2;
 
-/// The number of failures of each target, during one sweep or during the delivery of one stream.
+/// The failures of each target, during one sweep or during the delivery of one stream.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
+pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, OfTarget>>);
+
+#[derive(Debug, Default)]
+struct OfTarget {
+    failures: u32,
+    /// The notifications that were left to the next sweep after these failures.
+    left: usize,
+}
 
 impl Failures {
-    pub(super) fn gave_up_on(&self, notify: &NotifyName) -> bool {
-        self.0
-            .lock()
-            .get(notify)
-            .is_some_and(|n| *n >= MAX_FAILURES)
+    /// Whether the target has failed too often for another attempt. Counts the notification that
+    /// is left.
+    pub(super) fn leave(&self, notify: &NotifyName) -> bool {
+        let mut all = self.0.lock();
+        let failed = all.get_mut(notify);
+        let failed = failed.filter(|target| target.failures >= MAX_FAILURES);
+        failed.is_some_and(|target| {
+            target.left += 1;
+            true
+        })
     }
 
     pub(super) fn count(&self, notify: &NotifyName) {
-        *self.0.lock().entry(notify.clone()).or_default() += 1;
+        self.0.lock().entry(notify.clone()).or_default().failures += 1;
+    }
+
+    /// Returns the number of notifications that were left, for each target with any.
+    pub(in crate::app) fn left(self) -> BTreeMap<NotifyName, usize> {
+        let all = self.0.into_inner().into_iter();
+        let left = all.map(|(notify, target)| (notify, target.left));
+        left.filter(|(_, left)| *left > 0).collect()
     }
 }
 
@@ -39,15 +58,25 @@ pub(super) struct Failure {
     /// 2xx answer. Also true if the message could not be addressed, for example because its ticket
     /// was not found.
     pub(super) refused: bool,
-    /// Whether the template failed, so nothing was sent.
-    pub(super) is_unwritten: bool,
+    /// Whether the cause is the message or its ticket, so that the failure does not mean that the
+    /// target fails. For example, the ticket was deleted, or the template cannot handle it.
+    pub(super) is_of_message: bool,
+    /// Whether the request went to the delivery's `response_url`.
+    pub(super) at_response_url: bool,
 }
 
 impl Failure {
-    /// Returns a failure after which no further attempt is made.
+    /// Whether the target, and not the message, is the cause, so that the next message of the same
+    /// stream would fail, too.
+    pub(super) fn is_of_target(&self) -> bool {
+        !self.refused && !self.is_final && !self.is_of_message
+    }
+
+    /// Returns the failure of a message that is not sent, after which no further attempt is made.
     pub(super) fn lasting(why: impl Into<String>) -> Self {
         Self {
             is_final: true,
+            is_of_message: true,
             ..Self::passing(why)
         }
     }
@@ -57,6 +86,7 @@ impl Failure {
     pub(super) fn refused(why: impl Into<String>) -> Self {
         Self {
             refused: true,
+            is_of_message: true,
             ..Self::passing(why)
         }
     }
@@ -67,7 +97,8 @@ impl Failure {
             is_final: false,
             retry_after: None,
             refused: false,
-            is_unwritten: false,
+            is_of_message: false,
+            at_response_url: false,
         }
     }
 }

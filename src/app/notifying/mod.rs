@@ -4,6 +4,7 @@
 mod attempt_in_turn;
 mod deliver_notifications;
 mod failure;
+mod in_order;
 mod outbox;
 mod reported;
 mod retry_notifications;

@@ -40,11 +40,26 @@ pub(super) struct Kept {
     /// Whether a duplicate delivery brought this callback and it was not used yet. The outcome may
     /// already have been sent to the callback of an earlier delivery.
     of_duplicate: AtomicBool,
+    /// Whether the `response_url` refused a message.
+    address_refused: AtomicBool,
 }
 
 impl Kept {
     fn is_fresh(&self) -> bool {
         self.since.elapsed() < KEPT
+    }
+
+    /// Returns the callback, without a `response_url` that refused a message.
+    pub(super) fn usable(&self) -> Callback {
+        let mut callback = self.callback.clone();
+        if self.address_refused.load(Ordering::Relaxed) {
+            callback.response_url = None;
+        }
+        callback
+    }
+
+    pub(super) fn refuse_address(&self) {
+        self.address_refused.store(true, Ordering::Relaxed);
     }
 
     /// Whether a duplicate delivery brought the token of a task that has not ended yet.
@@ -104,6 +119,7 @@ impl Outbox {
                 callback,
                 since: Instant::now(),
                 of_duplicate: of_duplicate.into(),
+                address_refused: false.into(),
             };
             all.insert(stream, Arc::new(kept));
         }

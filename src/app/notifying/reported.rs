@@ -3,8 +3,9 @@
 
 use crate::app::App;
 use crate::app::grants::given_for_longer;
-use crate::domain::{Item, NoticeKind};
+use crate::domain::{Item, Notice, NoticeKind, Subscription};
 use crate::journal::{History, JournalError, Owed, State, StreamState};
+use crate::notify::Preset;
 
 pub(super) struct Reported {
     /// The state at the record of the outcome. If the notification says that a share will expire or
@@ -16,6 +17,9 @@ pub(super) struct Reported {
     pub(super) staying: Vec<Item>,
     /// Whether there was an attempt to notify this target that the share is overdue.
     alarmed: bool,
+    /// Whether a later outcome has replaced the reported one, and the target shows only the present
+    /// one.
+    pub(super) replaced: bool,
 }
 
 impl App {
@@ -43,7 +47,24 @@ impl App {
             on,
             staying,
             alarmed,
+            replaced: self.is_replaced(&history.stream_state, &owed.notice),
         })
+    }
+
+    /// Whether the notification would set back its ticket to an outcome that a later one has
+    /// replaced. A target without notices of revocations keeps the outcome before. A task ends with
+    /// the outcome of its request, whatever becomes of the share later. A webhook gets every event.
+    fn is_replaced(&self, state: &StreamState, notice: &Notice) -> bool {
+        let Some(target) = self.prepared.targets.get(&notice.notify) else {
+            return false;
+        };
+        let of_target = |one: &&Subscription| one.name == notice.notify;
+        let subscription = self.prepared.notice_rules.subscriptions.iter();
+        let hears_ends = subscription
+            .filter(of_target)
+            .any(|one| one.on.contains(&NoticeKind::Revoked));
+        target.config.preset != Preset::Webhook
+            && state.replaced(notice, hears_ends && !target.ends_task())
     }
 }
 

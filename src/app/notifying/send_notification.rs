@@ -27,6 +27,7 @@ use super::task_token::NoToken;
 /// Time limit of one HTTP request to a target.
 const MAX_TIME: Duration = Duration::from_secs(10);
 const NO_RESPONSE_URL: &str = "the delivery had no response_url, or this process no longer knows it: write `to_response_url` only if callback.response_url is true";
+const CLOSED: &str = " (a closed ticket takes no comment)";
 /// Maximum length of a failure's reason, in characters.
 const MAX_SHOWN: usize = 200;
 
@@ -34,8 +35,8 @@ const MAX_SHOWN: usize = 200;
 pub(super) enum Delivered {
     /// The target accepted every message that is not optional.
     Messages,
-    /// Nothing had to be sent: the template wrote no message, no task waits for the outcome, or the
-    /// notification would report that nothing ends.
+    /// Nothing had to be sent: the template wrote no message, no task waits for the outcome, a later
+    /// outcome has replaced the reported one, or the notification would report that nothing ends.
     Nothing,
 }
 
@@ -63,7 +64,7 @@ impl App {
         reported: &Reported,
         attempt: Attempt<'_>,
     ) -> Result<Delivered, Failure> {
-        if reported.ends_nothing() {
+        if reported.replaced || reported.ends_nothing() {
             return Ok(Delivered::Nothing);
         }
         let state = &reported.state;
@@ -187,20 +188,31 @@ impl App {
             (200..300, Some(Refused { why, is_final })) => Err(Failure {
                 is_final,
                 refused: true,
+                at_response_url: message.to_response_url,
                 ..notification.failed(&format!("refused: {why}"))
             }),
             (status, _) => {
                 let wish = answer.retry_after.as_deref();
+                // Some systems answer 403, with `Retry-After`, when there are too many requests.
+                let of_ticket =
+                    matches!(status, 404 | 410 | 422) || (status == 403 && wish.is_none());
                 // Hide secrets before the white space is normalised, because a secret may contain
                 // white space.
                 let text = notification.hidden(&String::from_utf8_lossy(&answer.body));
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 let shown = if text.is_empty() { "" } else { ": " };
+                let leads = answer.location.as_deref();
+                let leads = leads.filter(|_| (300..400).contains(&status));
+                let leads = leads.map_or(String::new(), |to| format!(" to {to}, not followed"));
+                let closed = config.preset.is_closed(method, status);
+                let closed = if closed { CLOSED } else { "" };
                 Err(Failure {
-                    is_final: status == 410,
+                    is_final: status == 410 || !closed.is_empty(),
                     refused: (400..500).contains(&status) && !matches!(status, 409 | 429),
+                    is_of_message: of_ticket,
+                    at_response_url: message.to_response_url,
                     retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
-                    ..notification.failed(&format!("HTTP {status}{shown}{text}"))
+                    ..notification.failed(&format!("HTTP {status}{leads}{closed}{shown}{text}"))
                 })
             }
         }
@@ -232,6 +244,7 @@ impl App {
             Ok(answer) => Ok(answer.to_string().into_bytes()),
             Err(unfetched) => Err(Failure {
                 is_final: unfetched.kind == Rejection::Gone,
+                is_of_message: unfetched.kind == Rejection::Gone,
                 ..notification.failed(&unfetched.to_string())
             }),
         }
@@ -351,7 +364,7 @@ impl Notification<'_> {
         let config = &self.target.config;
         Failure {
             is_final: config.map.is_none() && !config.preset.uses_callback(),
-            is_unwritten: true,
+            is_of_message: true,
             ..self.failed(why)
         }
     }
@@ -367,12 +380,8 @@ impl Notification<'_> {
     /// Returns `text` without the secrets of the target and of the delivery.
     fn hidden(&self, text: &str) -> String {
         let own = self.target.config.auth.secrets();
-        let callback = self.attempt.callback;
-        let brought = callback
-            .map(|c| [&c.response_url, &c.task_token])
-            .into_iter()
-            .flatten();
-        let brought = brought.flatten().map(ExposeSecret::expose_secret);
+        let brought = self.attempt.callback.map(Callback::secrets);
+        let brought = brought.into_iter().flatten();
         let secrets = own.iter().map(String::as_str).chain(brought);
         hide(text, &secrets.collect::<Vec<_>>())
     }

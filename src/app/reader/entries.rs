@@ -201,6 +201,9 @@ pub enum NotificationStatus {
     Sent,
     /// Given up at the entry's instant.
     GivenUp,
+    /// Would have been due at the entry's instant, but no `[[notify]]` has this name with this
+    /// outcome and source any more.
+    TargetRemoved,
 }
 
 impl NotificationStatus {
@@ -210,6 +213,7 @@ impl NotificationStatus {
             Self::Owed => "owed",
             Self::Sent => "sent",
             Self::GivenUp => "given up",
+            Self::TargetRemoved => "target removed",
         }
     }
 }
@@ -239,7 +243,16 @@ impl NotificationEntry {
     /// owed under `rules`.
     pub(super) fn all_of(state: &StreamState, rules: &NoticeRules, now: Timestamp) -> Vec<Self> {
         let attempted = state.attempted_notifications().iter();
-        let attempted = attempted.map(|known| Self::of(state, known));
+        let attempted = attempted.map(|known| {
+            let mut entry = Self::of(state, known);
+            // Without any target, the configuration may be unknown to the reader.
+            let known_rules = !rules.subscriptions.is_empty();
+            let is_owed = entry.state == NotificationStatus::Owed;
+            if is_owed && known_rules && !state.is_wanted(&known.notice, rules) {
+                entry.state = NotificationStatus::TargetRemoved;
+            }
+            entry
+        });
         let owed = state.owed(rules, now);
         let new = owed.into_iter().filter(|owed| owed.attempt == 1);
         let new = new.map(|Owed { notice, at, .. }| Self {

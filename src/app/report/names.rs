@@ -41,7 +41,8 @@ names! {
     notification(NotificationStatus, in_words):
         Owed = "待发送",
         Sent = "已发送",
-        GivenUp = "已放弃";
+        GivenUp = "已放弃",
+        TargetRemoved = "目标已删除";
     notice(NoticeKind, as_str):
         Completed = "完成",
         Partial = "部分完成",

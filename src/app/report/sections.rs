@@ -213,7 +213,7 @@ fn notifications(texts: Texts, notifications: &[NotificationEntry]) -> Table {
             NotificationStatus::Owed if one.attempts == 0 => Tone::Plain,
             NotificationStatus::Owed => Tone::Open,
             NotificationStatus::Sent => Tone::Good,
-            NotificationStatus::GivenUp => Tone::Bad,
+            NotificationStatus::GivenUp | NotificationStatus::TargetRemoved => Tone::Bad,
         };
         let state = texts.notification(one.state);
         let cells = vec![

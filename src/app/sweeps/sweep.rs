@@ -200,7 +200,9 @@ impl App {
             round.report.add_overdue(state, now);
         }
         let rules = &self.prepared.notice_rules;
-        let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|due| self.owes(due, now));
+        let (owing, ends): (Vec<_>, Vec<_>) = ends
+            .into_iter()
+            .partition(|(due, state)| self.owes_now(state, &due.wake_ups, now));
         let owing = owing.into_iter().map(|(due_stream, state)| {
             (
                 due_stream.wake_ups.clone(),
@@ -215,14 +217,6 @@ impl App {
         if let Err(error) = self.journal.update_index(&ended, now, rules).await {
             round.report.failures.push(error.to_string());
         }
-    }
-
-    /// Returns whether the request owes a notification now, or owed one that is now too old to
-    /// send.
-    fn owes(&self, (due_stream, state): &Due<'_>, now: Timestamp) -> bool {
-        let rules = &self.prepared.notice_rules;
-        state.owes_from(rules, now).is_some_and(|at| at <= now)
-            || !state.missed(rules, &due_stream.wake_ups, now).is_empty()
     }
 
     /// Returns the state if `read` is a request. If it is an incident, adds it to `round.owing`,
@@ -261,7 +255,7 @@ impl App {
                 let worked_off = Box::pin(work).await?;
                 let led_to = self.settled_between(state, &worked_off).await?;
                 let state = worked_off;
-                let state = self.give_up_missed(state, wake_ups).await?;
+                let state = self.give_up_late(state, wake_ups).await?;
                 let state = self.deliver_due(state, &failures, deadline).await?;
                 let now = self.now();
                 let index = self
@@ -282,6 +276,7 @@ impl App {
                 }
             }
         }
+        round.report.waiting_notifications = failures.left();
     }
 
     /// Handles a stream that has no records. Usually its wake-ups are deleted, because they were

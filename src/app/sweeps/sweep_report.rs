@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::app::grants::{Overdue, Unfinished};
 use crate::app::shorten::{More, cut};
-use crate::domain::Timestamp;
+use crate::domain::{NotifyName, Timestamp};
 use crate::journal::{JournalError, Phase, State};
 
 /// Maximum number of entries in each list of a shortened report.
@@ -34,6 +34,9 @@ pub struct SweepReport {
     /// is known only if the process called the cloud during the sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_difference: Option<i64>,
+    /// For each target that failed, the number of notifications that the sweep left to the next one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting_notifications: BTreeMap<NotifyName, usize>,
     /// True if the time ran out, or the process was stopped, before all due work was done.
     pub out_of_time: bool,
     /// The number of entries that [`SweepReport::shorten`] removed from each list.
@@ -154,11 +157,20 @@ impl fmt::Display for SweepReport {
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;
         }
+        for (notify, count) in &self.waiting_notifications {
+            writeln!(
+                f,
+                "notifications: {notify} failed twice, so {count} wait for the next sweep"
+            )?;
+        }
         write!(
             f,
             "{}",
             match (self.out_of_time, self.overdue.len()) {
                 (true, _) => "the time ran out, or the process was stopped; sweep again".to_owned(),
+                (false, 0) if !self.waiting_notifications.is_empty() => {
+                    "all other due work was attempted".to_owned()
+                }
                 (false, 0) => "all due work was attempted".to_owned(),
                 (false, count) => format!(
                     "{count} overdue: shares that should be gone are still in effect; correct the cause and sweep again"

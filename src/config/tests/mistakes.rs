@@ -273,6 +273,11 @@ fn a_secret_that_cannot_be_sent_is_refused() {
     for (auth, secret, wanted) in [
         (basic, "user:password-0123456789\n", &[line_end][..]),
         (basic, "user:p\u{e4}ssword-0123456789", &[]),
+        (
+            basic,
+            "password-0123456789",
+            &["8 notify \"jira\": the secret of auth.basic has no colon"],
+        ),
         (bearer, " token-0123456789abcdef", &[line_end]),
         (bearer, "t\u{f6}ken-0123456789abcdef", &[header]),
         (value, "token-0123456789\r\nabcdef", &[header]),

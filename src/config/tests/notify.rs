@@ -38,6 +38,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
         ("on = [\"finished\"]", 23, "is not known"),
         ("on = []", 19, "on is empty"),
         ("sources = [\"nobody\"]", 23, "no [[source]] has the name"),
+        ("sources = []", 19, "sources is empty"),
         (
             "auth = { bearer = \"env:NOTIFY_SECRET\" }",
             23,
@@ -143,6 +144,10 @@ fn an_approval_system_is_notified_by_the_app_of_its_source_or_by_a_bot() {
             "has more than the key",
         ),
         ("preset = \"feishu-bot\"", "secret is missing"),
+        (
+            "preset = \"feishu-bot\"\nsecret = \"env:BOT\"\nurl = \"https://open.feishu.cn/open-apis/bot/v2/hook/abc\"",
+            "url has a path",
+        ),
         (
             "preset = \"feishu-bot\"\nsecret = \"env:BOT\"\nauth = { bearer = \"env:BOT\" }",
             "auth has no effect",

@@ -333,7 +333,7 @@ fn cancelled(entry: &CancelledEntry) -> (Tone, String) {
 }
 
 fn notification(entry: &NotificationEntry) -> (Tone, String) {
-    use crate::app::NotificationStatus::{GivenUp, Owed, Sent};
+    use crate::app::NotificationStatus::{GivenUp, Owed, Sent, TargetRemoved};
     let at = seconds(entry.at);
     let why = entry.why.clone().unwrap_or_default();
     let (notify, on) = (&entry.notify, &entry.on);
@@ -347,6 +347,10 @@ fn notification(entry: &NotificationEntry) -> (Tone, String) {
         GivenUp => (
             Tone::Bad,
             format!("{notify}: {on}, given up at {at}; {why}"),
+        ),
+        TargetRemoved => (
+            Tone::Bad,
+            format!("{notify}: {on}, not sent: this target was removed; {why}"),
         ),
     }
 }

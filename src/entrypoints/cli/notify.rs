@@ -37,7 +37,9 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
     let name = name.map_err(|problem| Failure::option("--retry", &problem))?;
     let known = |one: &crate::config::NotifyConfig| one.subscription.name == name;
     if !app.config().notify.iter().any(known) {
-        let text = format!("no [[notify]] has the name {name}; `sharehook check` lists them");
+        let text = format!(
+            "no [[notify]] has the name {name}; `sharehook check` lists them. To send what a removed one is owed, configure it again under its name"
+        );
         return Err(Failure::usage(text));
     }
     let listed = match request {
@@ -86,7 +88,7 @@ fn row(entry: &NotificationEntry) -> Vec<Cell> {
     let tone = match entry.state {
         NotificationStatus::Owed => Tone::Open,
         NotificationStatus::Sent => Tone::Good,
-        NotificationStatus::GivenUp => Tone::Bad,
+        NotificationStatus::GivenUp | NotificationStatus::TargetRemoved => Tone::Bad,
     };
     let why = (entry.why.clone()).filter(|_| entry.state != NotificationStatus::Sent);
     vec![

@@ -16,8 +16,8 @@ use crate::clock;
 use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials, may_freeze};
 use crate::entrypoints::http::descriptors::connections_within_limit;
-use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
+use crate::entrypoints::http::{respond, unread_of};
 use crate::entrypoints::outcome::Exit;
 use crate::entrypoints::{azure, function_compute, lambda, scf};
 use crate::journal::JournalLocation;
@@ -220,7 +220,7 @@ async fn listen(
     let freezes = may_freeze(&context.vars);
     let (app, backlog) = on_server(freezes, app).with_slots();
     let app = Arc::new(app);
-    let handler = handler_of(host, context, &app);
+    let handlers = (handler_of(host, context, &app), unread_of(&app));
     prove(&app).await?;
     let listener = server::bind(address).await;
     let listener = listener.map_err(|error| cannot_listen(address, &error))?;
@@ -248,7 +248,7 @@ async fn listen(
         deliveries.end_soon();
         stopping.send_replace(true);
     };
-    let served = server::serve(handler, bounds, listener, stop);
+    let served = server::serve(handlers, bounds, listener, stop);
     let finished = async {
         served.await;
         work.finish(&app).await;

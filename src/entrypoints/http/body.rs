@@ -19,6 +19,9 @@ pub(super) const MIN_BODY_RATE: u32 = 16 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
+/// The reason for a refused body in a log line.
+pub(super) const TOO_LARGE: &str = "its body is larger than `[limits] body_bytes` allows";
+
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
@@ -28,6 +31,17 @@ pub(super) enum BodyError {
     TooSlow,
     /// The sender ended the body early, or broke its encoding.
     Broken,
+}
+
+impl BodyError {
+    /// The reason in a log line.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::TooLarge => TOO_LARGE,
+            Self::TooSlow => "its body arrived too slowly",
+            Self::Broken => "its body ended early, or its encoding is broken",
+        }
+    }
 }
 
 /// A body that was read. Dropping it frees its part of the memory for bodies.

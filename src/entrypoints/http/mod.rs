@@ -15,4 +15,4 @@ pub(super) mod server;
 
 pub(super) use request::{HttpRequest, query_fields};
 pub(super) use response::HttpResponse;
-pub(super) use routes::respond;
+pub(super) use routes::{respond, unread_of};

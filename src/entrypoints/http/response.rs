@@ -58,7 +58,9 @@ impl HttpResponse {
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::error(
             Outcome::TooLarge,
-            format!("the body is larger than {limit} bytes; a share request is a few kilobytes"),
+            format!(
+                "the body is larger than {limit} bytes; send less, or raise `[limits] body_bytes` of sharehook"
+            ),
         )
     }
 

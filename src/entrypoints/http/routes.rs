@@ -14,10 +14,12 @@ use crate::domain::SourceName;
 use crate::entrypoints::outcome::Outcome;
 use crate::telemetry;
 
+use super::body::TOO_LARGE;
 use super::cloudevents::ReplyMode;
 use super::request::HttpRequest;
 use super::request_ids::RequestIds;
 use super::response::HttpResponse;
+use super::server::Unread;
 
 enum Route<'a> {
     Healthz,
@@ -82,6 +84,7 @@ async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> Http
         );
     };
     if route.takes_a_body() && request.body.len() > app.config().body_limit {
+        note_unread(app, &request.path, TOO_LARGE);
         return HttpResponse::too_large(app.config().body_limit);
     }
     match (&route, request.method.as_str()) {
@@ -140,6 +143,21 @@ async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> Http
             }
         },
         (Route::Healthz | Route::Readyz | Route::Metrics | Route::Report, _) => route.not_allowed(),
+    }
+}
+
+/// Returns the function that notes requests whose body the server did not read.
+pub(crate) fn unread_of(app: &Arc<App>) -> Unread {
+    let app = Arc::clone(app);
+    Box::new(move |path, why| note_unread(&app.in_force(), path, why))
+}
+
+fn note_unread(app: &App, path: &str, why: &'static str) {
+    let path = without_prefix(path, app.config().http.strip_prefix.as_deref());
+    if let Some(Route::Hook(name)) = Route::of(path)
+        && let Ok(source) = name.parse()
+    {
+        app.unread_delivery(&source, why);
     }
 }
 

@@ -42,6 +42,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) type Handler =
     Box<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> + Send + Sync>;
 
+/// Notes that the body of a request was not read. Takes the request's path and the reason.
+pub(crate) type Unread = Box<dyn Fn(&str, &'static str) + Send + Sync>;
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) max_connections: usize,
@@ -50,6 +53,7 @@ pub(crate) struct Bounds {
 
 struct Shared {
     handler: Handler,
+    unread: Unread,
     body_limit: usize,
     /// Paces the unauthenticated answers to all methods except POST, mostly to probes. If
     /// deliveries shared this pace, a flood of them would delay the answers to probes, and the
@@ -61,13 +65,14 @@ struct Shared {
 /// Serves until `stop` completes. Then accepts no new connections and finishes the running
 /// requests.
 pub(crate) async fn serve(
-    handler: Handler,
+    (handler, unread): (Handler, Unread),
     bounds: Bounds,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let shared = Arc::new(Shared {
         handler,
+        unread,
         body_limit: bounds.body_bytes,
         probes: Pace::new(Instant::now()),
         deliveries: Pace::new(Instant::now()),
@@ -192,7 +197,10 @@ async fn respond(
     let waits_for_continue = parts.headers.contains_key(EXPECT);
     let held = match body::read(body, shared.body_limit, waits_for_continue, connection).await {
         Ok(held) => held,
-        Err(error) => return body_refused(error, shared.body_limit),
+        Err(error) => {
+            (shared.unread)(parts.uri.path(), error.in_words());
+            return body_refused(error, shared.body_limit);
+        }
     };
     connection.request_read();
     let request = HttpRequest {

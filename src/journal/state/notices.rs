@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::super::record::{Event, Record};
 use super::due::earliest_end;
-use super::notification::{Outcome, Owed};
+use super::notification::{NotificationState, Outcome, Owed};
 use super::wake_up::WakeUp;
 use super::{Phase, State};
 use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
@@ -62,6 +62,25 @@ impl State {
             }
         }
         all
+    }
+
+    /// Returns the notices of the share's end that wait for a further attempt although the end came
+    /// first, each with the number of that attempt. They are not owed any more.
+    pub fn lapsed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<(Notice, u32)> {
+        let ended = *self.phase() == Phase::Revoked;
+        let source = Some(&self.identity().source);
+        let lapsed = |known: &&NotificationState| {
+            let is_past = match known.notice.on {
+                NoticeKind::Expiring => ended || self.ends_at().is_some_and(|end| end <= now),
+                NoticeKind::Overdue => ended,
+                _ => false,
+            };
+            is_past && known.not_before.is_some() && rules.wants(&known.notice, source)
+        };
+        let attempted = self.notifications.attempted().iter().filter(lapsed);
+        attempted
+            .map(|known| (known.notice.clone(), known.attempts.saturating_add(1)))
+            .collect()
     }
 
     /// Returns the time at which the notice of a coming or missed expiry becomes due. `None` for

@@ -90,6 +90,8 @@ pub struct NotificationState {
     pub at: Timestamp,
     /// Whether the notification was delivered.
     pub delivered: bool,
+    /// Whether nothing had to be sent for it.
+    pub silent: bool,
     /// Why the newest attempt failed.
     pub why: Option<String>,
     /// When the next attempt is due. `None` if the notification was delivered or given up.
@@ -175,6 +177,29 @@ impl Notifications {
         last.notices(rules, source).filter_map(owed).collect()
     }
 
+    /// Whether a later outcome has replaced the one that `notice` reports: the request was decided
+    /// or carried out again or, if `by_revocation`, its share has ended.
+    pub(super) fn replaced(&self, notice: &Notice, by_revocation: bool) -> bool {
+        let mut later = self.outcomes.iter();
+        later.any(|outcome| {
+            outcome.about > notice.about && (by_revocation || outcome.on != NoticeKind::Revoked)
+        })
+    }
+
+    /// Whether the target received a later notification while `notice` waited for its next attempt.
+    /// False for a notification that was given up, which only an operator repeats.
+    pub(super) fn overtaken(&self, notice: &Notice) -> bool {
+        let known = self.attempt_of(notice);
+        let waits = known.is_some_and(|known| known.not_before.is_some());
+        let later = |known: &NotificationState| {
+            let received = known.delivered && !known.silent;
+            received
+                && known.notice.notify == notice.notify
+                && known.notice.place() > notice.place()
+        };
+        waits && self.attempted.iter().any(later)
+    }
+
     pub(super) fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         let given_up = |known: &&NotificationState| {
             known.notice.notify == *notify && !known.delivered && known.not_before.is_none()
@@ -228,6 +253,7 @@ impl Notifications {
             attempts,
             at: record.at,
             delivered: matches!(record.event, Event::Notified(_)),
+            silent: matches!(&record.event, Event::Notified(notified) if notified.silent),
             why,
             not_before,
         };

@@ -92,6 +92,34 @@ impl StreamState {
         }
     }
 
+    /// Returns the notices of a share's end that the end itself has overtaken. See
+    /// [`State::lapsed`].
+    pub fn lapsed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<(Notice, u32)> {
+        self.state()
+            .map_or_else(Vec::new, |state| state.lapsed(rules, now))
+    }
+
+    /// Whether the target of `notice` still receives such notifications.
+    pub fn is_wanted(&self, notice: &Notice, rules: &NoticeRules) -> bool {
+        let source = match self {
+            Self::Request(state) => Some(&state.identity().source),
+            Self::Incident(incident) => incident.source(),
+        };
+        rules.wants(notice, source)
+    }
+
+    /// Whether a later outcome of the stream has replaced the one that `notice` reports. A
+    /// revocation counts only if `by_revocation`.
+    pub fn replaced(&self, notice: &Notice, by_revocation: bool) -> bool {
+        self.notifications().replaced(notice, by_revocation)
+    }
+
+    /// Whether the target received a later notification of the stream while `notice` waited for its
+    /// next attempt.
+    pub fn overtaken(&self, notice: &Notice) -> bool {
+        self.notifications().overtaken(notice)
+    }
+
     /// Returns the notifications that had an attempt, in the order of their first attempts.
     pub fn attempted_notifications(&self) -> &[NotificationState] {
         self.notifications().attempted()

@@ -648,6 +648,8 @@ fn an_approval_names_the_actor_and_a_text_that_was_not_edited_since() {
     assert_eq!(one("github", &bot)["approvers"], json!([]));
     let edited = with(&github, "/changes", json!({"body": {"from": "before"}}));
     refused("github", &edited, "edited");
+    let pull = with(&github, "/pull_request", json!({"number": 12}));
+    ignored("github", &pull);
     let gitlab = event("gitlab-approved");
     let actor = with(&gitlab, "/user/id", json!(1003));
     assert_eq!(one("gitlab", &actor)["approvers"], json!(["1003"]));

@@ -18,8 +18,8 @@ use crate::config::{AwsSecrets, Config, Site, Vars};
 use crate::entrypoints::cli::Failure;
 use crate::entrypoints::cli::print::errln;
 use crate::entrypoints::cli::sandbox;
-use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
+use crate::entrypoints::http::{respond, unread_of};
 use crate::inbound::{SchemeSpec, sign};
 use crate::journal::Report;
 use sharehook_sandbox::{Running, Sandbox};
@@ -77,11 +77,13 @@ impl Demo {
             body_bytes: config.body_limit,
         };
         let notifier = tokio::spawn(Arc::clone(&app).deliver_notifications());
+        let unread = unread_of(&app);
         let handler: Handler = Box::new(move |request| {
             let app = Arc::clone(&app);
             Box::pin(async move { respond(&app, request, app.budget()).await })
         });
-        let service = tokio::spawn(server::serve(handler, bounds, listener, async move {
+        let handlers = (handler, unread);
+        let service = tokio::spawn(server::serve(handlers, bounds, listener, async move {
             drop(stopped.await);
             notifier.abort();
         }));
