@@ -29,6 +29,8 @@ select(approves)
 | if edited then error("the text was edited with the label or after it: set the label again") else . end
 | (.project.path_with_namespace | required("project.path_with_namespace")) as $project
 | "\($project)#\(.object_attributes.iid | required("object_attributes.iid"))" as $issue
+| (.object_attributes.author_id | required("object_attributes.author_id") | tostring) as $author
+| .object_attributes.last_edited_by_id as $editor
 | (.object_attributes.description | ticket_fields(["action", "image", "region", "accounts", "lighthouse", "expires"])) as $ask
 | {
     id: "\($issue)/\(.object_attributes.updated_at | required("object_attributes.updated_at"))",
@@ -37,8 +39,9 @@ select(approves)
     region: $ask.region,
     accounts: ($ask.accounts | ticket_words),
     lighthouse: ($ask.lighthouse | ticket_flag),
-    requester: (.object_attributes.author_id | required("object_attributes.author_id") | tostring),
-    approvers: [.user.id | select(. != null) | tostring],
+    requester: $author,
+    # A person who edited the text last may not approve it either.
+    approvers: [.user.id | select(. != null) | if . == $editor then $author else tostring end],
     ticket: $issue,
     reason: .object_attributes.title
   }

@@ -41,6 +41,7 @@ def approved($then; $id):
 | field(field_approved_by) as $approver
 | select($approver == $actor)
 | (approved($then; field_action) // "share" | ascii_downcase) as $action
+| (.requester_id | text) as $requester
 | {
     # A ticket shares once and cancels once, however often it is edited.
     id: "\(.id | text | required("ticket.id"))/\($action)",
@@ -49,8 +50,9 @@ def approved($then; $id):
     region: approved($then; field_region),
     accounts: (approved($then; field_accounts) | ticket_words),
     lighthouse: (approved($then; field_lighthouse) | ticket_flag),
-    requester: (.requester_id | text),
-    approvers: [$approver],
+    requester: $requester,
+    # A person who opened the ticket for somebody else may not approve it either.
+    approvers: [if $approver == (.submitter_id | text) then $requester else $approver end],
     ticket: (.id | text),
     reason: (.subject | text)
   }

@@ -78,7 +78,7 @@ pub(crate) use {
 
 use deliveries::{
     CredentialHeaders, EarlyAnswer, IncomingDelivery, IncomingRequest, conflict, identity_of,
-    overloaded, own_comment, unavailable,
+    overloaded, own_comment, too_late, unavailable,
 };
 use requests::{FirstLook, Permission};
 use statement::Statement;
@@ -247,7 +247,9 @@ impl App {
         &self,
         incoming: &IncomingRequest<'_>,
     ) -> Result<(Ending, Answer), JournalError> {
-        if let Some(problem) = self.too_late(incoming) {
+        let within = self.config().not_before_within;
+        let (now, approved_at) = (incoming.now, incoming.approved_at);
+        if let Some(problem) = too_late(incoming.request, now, approved_at, within) {
             return Ok(self.refuse_late(incoming, problem).await);
         }
         let decision = self.decide(

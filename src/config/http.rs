@@ -40,6 +40,13 @@ impl Reader<'_> {
             .and_then(|written| match written.get_ref().as_str() {
                 "open" => Some(MetricsAccess::Open),
                 "off" => Some(MetricsAccess::Off),
+                // The text may be a pasted secret, so the problem does not show it.
+                text if !text.contains(':') => {
+                    let problem = "http.metrics: is not a reference to a token";
+                    let remedy = "write \"open\", \"off\", or a reference such as env:NAME";
+                    self.problem(&written, problem, remedy);
+                    None
+                }
                 _ => self
                     .reader_token("http.metrics", &written)
                     .map(MetricsAccess::Token),

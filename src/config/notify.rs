@@ -43,7 +43,7 @@ impl Reader<'_> {
             let ca = self.ca_file(&written.ca_file);
             let proxy = self.proxy(written.proxy.as_ref());
             let contact = self.contact(written);
-            let transitions = self.transitions(written);
+            let transitions = self.transitions(written, &on);
             let user = self.user(written);
             if let (Some(name), Some(auth)) = (name, auth)
                 && (address.is_some() || auth.is_app())
@@ -219,7 +219,7 @@ impl Reader<'_> {
         )
     }
 
-    fn transitions(&mut self, raw: &RawNotify) -> Vec<(NoticeKind, String)> {
+    fn transitions(&mut self, raw: &RawNotify, on: &[NoticeKind]) -> Vec<(NoticeKind, String)> {
         let mut all = Vec::new();
         for (kind, id) in &raw.transitions {
             let digits = id.get_ref().bytes().all(|b| b.is_ascii_digit());
@@ -232,6 +232,10 @@ impl Reader<'_> {
                 Some(_) if !digits || id.get_ref().is_empty() => {
                     let remedy = "write the number that .../issue/KEY/transitions shows for it";
                     self.problem(id, "transitions: not the id of a transition", remedy);
+                }
+                Some(known) if !on.contains(&known) => {
+                    let problem = format!("transitions: {known} has no effect: `on` lacks it");
+                    self.problem(id, problem, "add it to `on`, or remove the transition");
                 }
                 Some(known) => all.push((known, id.get_ref().clone())),
             }

@@ -17,6 +17,7 @@ use super::followed::SEAL_KEY_VAR;
 use super::lenient;
 use super::raw::{JournalTable, RawConfig, RawJournal, RawLimits, RawPolicy};
 use super::raw_check::RawCheck;
+use super::raw_notify::RawNotify;
 use super::reader::{Reader, set};
 use super::secrets::{SecretValues, Secrets};
 use super::valid::{Config, Draft, NotifyConfig};
@@ -70,7 +71,7 @@ pub(super) fn draft(
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
     let sources = reader.sources(&raw.source, budget_seconds);
     let (notify, read_fully) = reader.notify(&raw.notify, &sources, raw.source.len());
-    let notice = reader.notice(limits, &notify, read_fully);
+    let notice = reader.notice(limits, &raw.notify, &notify, read_fully);
     let seal = reader.seal(&raw.seal, journal.as_ref(), index.as_ref());
     let config = Config {
         allowed: reader.allowed(&raw.check),
@@ -252,15 +253,34 @@ impl Reader<'_> {
     }
 
     /// Returns how long before a share's expiry the notification `expiring` is sent. Reports the
-    /// setting if no target subscribes to this notification. A target that was not read fully may
-    /// subscribe, so nothing is reported then.
+    /// setting if no target subscribes to this notification, and a target that names it in `on` if
+    /// it is never sent. What was not read fully may have the other part, so nothing is reported
+    /// then.
     fn notice(
         &mut self,
         raw: &RawLimits,
+        targets: &[Spanned<RawNotify>],
         notify: &[NotifyConfig],
         read_fully: bool,
     ) -> Option<Span> {
-        let written = raw.notice.as_ref()?;
+        let Some(written) = raw.notice.as_ref() else {
+            let named = targets
+                .iter()
+                .flat_map(|raw| raw.get_ref().on.iter().flatten());
+            let is_expiring = |on: &&Spanned<String>| {
+                on.get_ref().parse::<NoticeKind>() == Ok(NoticeKind::Expiring)
+            };
+            let unread = self.unread.has("limits.notice");
+            for on in named.filter(is_expiring).filter(|_| !unread) {
+                let problem = "on: expiring has no effect: [limits] notice is not set";
+                self.problem(
+                    on,
+                    problem,
+                    "write notice = \"3d\" in [limits], or remove it",
+                );
+            }
+            return None;
+        };
         let wants = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
         if read_fully && !notify.iter().any(wants) {
             let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove `notice`";

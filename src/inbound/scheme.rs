@@ -295,6 +295,12 @@ impl HmacScheme {
                 "is empty".to_owned(),
                 "name at least one, such as \"application/json\"",
             ),
+            (
+                !self.content_types.iter().all(|one| is_media_type(one)),
+                "content_types",
+                "has a text that is not a media type".to_owned(),
+                "write type/subtype, such as \"application/json\"",
+            ),
         ];
         let wrong = limits.into_iter().filter(|(wrong, ..)| *wrong);
         wrong
@@ -350,6 +356,11 @@ impl HmacScheme {
     pub fn check(&self) -> Result<(), Problems> {
         Problems::refuse_any(self.problems())
     }
+}
+
+fn is_media_type(text: &str) -> bool {
+    let parts = text.split_once('/');
+    parts.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
 /// Whether `name` is a header name: a token of RFC 9110 with at most 128 characters.

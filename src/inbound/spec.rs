@@ -249,6 +249,7 @@ impl Table {
     }
 
     fn applied_to(self, base: HmacScheme) -> Result<HmacScheme, String> {
+        let has_window = self.window.is_some();
         let record = HmacScheme {
             header: self.header.unwrap_or(base.header),
             separator: self.separator.unwrap_or(base.separator),
@@ -268,10 +269,11 @@ impl Table {
                 })
             }),
         };
-        record
-            .check()
-            .map_err(|problems| problems.to_string())
-            .map(|()| record)
+        record.check().map_err(|problems| problems.to_string())?;
+        if has_window && record.time.is_none() {
+            return Err("window has no effect, because the scheme signs no time; remove it".into());
+        }
+        Ok(record)
     }
 
     fn envelope(self, name: &str, base: EnvelopeScheme) -> Result<EnvelopeScheme, String> {
@@ -418,6 +420,18 @@ mod tests {
             (r#"scheme = { like = "token", header = "a b" }"#, "header"),
             (r#"scheme = { like = "bearer", header = "x" }"#, "bearer"),
             (r#"scheme = { like = "github", window = -1 }"#, "window"),
+            (
+                r#"scheme = { like = "github", window = 300 }"#,
+                "window has no effect",
+            ),
+            (
+                r#"scheme = { header = "x", signed = ["body"], window = 5 }"#,
+                "window has no effect",
+            ),
+            (
+                r#"scheme = { like = "github", content_types = ["json"] }"#,
+                "content_types",
+            ),
             (
                 r#"scheme = { like = "github", encrypted = true }"#,
                 "encrypted",

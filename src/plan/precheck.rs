@@ -35,15 +35,16 @@ pub(super) fn refused(
     match (target, &seen.shares, seen.max_accounts) {
         (Target::Cvm { .. }, Some(shares), Some(most)) if shares.len() + todo.len() > most => {
             let excess = todo.split_off(most.saturating_sub(shares.len()));
-            failed(excess, &over_quota(shares.len(), most))
+            failed(excess, &over_quota(shares.len() + todo.len(), most))
         }
         _ => Vec::new(),
     }
 }
 
-fn over_quota(have: usize, most: usize) -> ResultKind {
+/// `before` is the number of accounts that have the image or get it from this request.
+fn over_quota(before: usize, most: usize) -> ResultKind {
     let why = format!(
-        "{have} accounts have the image, and at most {most} can have it — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
+        "{before} accounts have the image or get it first, and at most {most} can have it — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
     );
     ResultKind::failed(ResultCode::QuotaPrecheck, why, false)
 }

@@ -14,9 +14,8 @@ use super::rules::NamedEntity;
 use super::schema::{SchemaNames, cedar_problem, clipped, uid};
 use super::source_facts::SourceFacts;
 use super::source_text;
-use crate::domain::{
-    AccountId, Danger, ImageRef, Mark, PersonName, Problem, Problems, SourceName, Warning, shown,
-};
+use super::supplied_id::SuppliedId;
+use crate::domain::{Danger, Mark, PersonName, Problem, Problems, SourceName, Warning, shown};
 
 /// The entities that are known before a request arrives.
 #[derive(Debug)]
@@ -262,8 +261,6 @@ fn complete(
     names: &SchemaNames,
 ) -> Result<bool, Problem> {
     let refused = |problem: String, remedy: &str| Err(Problem::new(ENTITIES, problem, remedy));
-    let text = id.id().unescaped();
-    let name = id.type_name();
     let Some(entity) = value.as_object_mut() else {
         return Ok(true);
     };
@@ -280,45 +277,32 @@ fn complete(
         let problem = format!("{id} has attrs that are not an object");
         return refused(problem, "write {} or leave them out");
     };
-    if *name == names.account {
-        text.parse::<AccountId>()?;
-    } else if *name == names.source {
-        text.parse::<SourceName>()?;
-        let facts = facts.get(text);
-        attrs.insert(
-            "scheme".into(),
-            json!(facts.map_or("", |facts| facts.scheme.as_str())),
-        );
-        attrs.insert(
-            "signed".into(),
-            json!(facts.is_some_and(|facts| facts.signed)),
-        );
-    } else if *name == names.requester {
-        const REMEDY: &str =
-            "write source/name, as in \"jira/alice@example.com\", an address in lower case";
-        let Some((source, person)) = text.split_once('/') else {
-            return refused(format!("{id} names no source"), REMEDY);
-        };
-        let normal = match person.parse::<PersonName>() {
-            Ok(normal) => normal,
-            Err(found) => return refused(format!("{id} {}", found.problem), &found.remedy),
-        };
-        if source.parse::<SourceName>().is_err() || normal.as_str() != person {
-            return refused(format!("{id} can never be a requester"), REMEDY);
+    match SuppliedId::read(id, names)? {
+        SuppliedId::Account | SuppliedId::Other => {}
+        SuppliedId::Source => {
+            let facts = facts.get(id.id().unescaped());
+            attrs.insert(
+                "scheme".into(),
+                json!(facts.map_or("", |facts| facts.scheme.as_str())),
+            );
+            attrs.insert(
+                "signed".into(),
+                json!(facts.is_some_and(|facts| facts.signed)),
+            );
         }
-        requester_attrs(attrs, source, &normal);
-    } else if *name == names.image {
-        let image: ImageRef = text.parse()?;
-        if let Some(kind) = attrs.get("kind").filter(|kind| *kind != image.kind()) {
-            let problem = format!("{id} has kind {kind}, but its id says {:?}", image.kind());
-            return refused(problem, "correct the id, or leave the kind out");
+        SuppliedId::Requester(source, person) => requester_attrs(attrs, source, &person),
+        SuppliedId::Image(image) => {
+            if let Some(kind) = attrs.get("kind").filter(|kind| *kind != image.kind()) {
+                let problem = format!("{id} has kind {kind}, but its id says {:?}", image.kind());
+                return refused(problem, "correct the id, or leave the kind out");
+            }
+            attrs.insert("kind".into(), json!(image.kind()));
+            let has_region = attrs.contains_key("region");
+            // The schema requires a region. The empty region is used only to validate the image:
+            // without a region in the file, the image does not become an entity of the store.
+            attrs.entry("region").or_insert_with(|| json!(""));
+            return Ok(has_region);
         }
-        attrs.insert("kind".into(), json!(image.kind()));
-        let has_region = attrs.contains_key("region");
-        // The schema requires a region. The empty region is used only to validate the image:
-        // without a region in the file, the image does not become an entity of the store.
-        attrs.entry("region").or_insert_with(|| json!(""));
-        return Ok(has_region);
     }
     Ok(true)
 }

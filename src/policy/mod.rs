@@ -22,6 +22,8 @@ mod scope;
 mod source_facts;
 mod source_text;
 mod stack;
+mod supplied_id;
+mod unequal;
 
 pub use approved::{Approved, Ended};
 pub use decide::Decision;

@@ -17,6 +17,7 @@ use super::schema::{APPROVE, SchemaNames};
 use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
+use super::unequal;
 use crate::domain::{Danger, Mark, Problem, Problems, Warning};
 
 /// Validated policies and entities, with which requests are decided.
@@ -132,6 +133,10 @@ impl Loader<'_> {
         let named = rules.iter().flat_map(|rules| &rules.named);
         let named = named.map(|named| named.uid.id().unescaped().to_owned());
         let known = self.entities(named.collect(), &schema, &names, false);
+        let rules = rules.and_then(|rules| {
+            let refused = rules.named.iter().filter_map(|named| named.refused(&names));
+            Problems::refuse_any(refused.collect()).map(|()| rules)
+        });
         let (rules, known) = match (rules, known) {
             (Ok(rules), Ok(known)) => (rules, known),
             (rules, known) => {
@@ -195,6 +200,7 @@ impl Loader<'_> {
         warnings.extend(known.warnings.iter().cloned());
         let unknown = |named: &NamedEntity| known.unknown(named, names);
         warnings.extend(rules.named.iter().filter_map(unknown));
+        warnings.extend(unequal::warnings(rules));
         let any = !rules.marks.is_empty();
         let approve = upward(&names.action(APPROVE), &known.store);
         let permits_approval = |policy: &Policy| {

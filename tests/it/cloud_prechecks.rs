@@ -65,7 +65,8 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
     );
     let message = answer["results"][2]["message"].as_str().unwrap();
     assert!(
-        message.contains("499 accounts") && message.contains(" — cancel shares"),
+        message.contains("500 accounts have the image or get it first")
+            && message.contains(" — cancel shares"),
         "{message}"
     );
     let writes = setup.writes(0);

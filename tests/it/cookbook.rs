@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use sharehook::inbound::Map;
 
 use crate::support::copy_policy;
 use crate::support::docs::blocks;
@@ -13,7 +14,7 @@ const PAGE: &str = include_str!("../../docs/policy-cookbook.md");
 
 /// Returns the request at the top of the page, and the sections with the recipes. The table of each
 /// recipe lists changes to that request.
-fn recipes() -> (Map<String, Value>, Vec<&'static str>) {
+fn recipes() -> (serde_json::Map<String, Value>, Vec<&'static str>) {
     let mut parts = PAGE.split("\n## ");
     let request = &blocks(parts.next().unwrap(), "json")[0];
     (serde_json::from_str(request).unwrap(), parts.collect())
@@ -38,14 +39,14 @@ fn rows(recipe: &str) -> Vec<Row<'_>> {
     rows.skip(1).collect() // skip the table's header
 }
 
-fn write_cases(folder: &Path, request: &Map<String, Value>, rows: &[Row<'_>]) {
+fn write_cases(folder: &Path, request: &serde_json::Map<String, Value>, rows: &[Row<'_>]) {
     let cases = folder.join("policy/cases");
     std::fs::create_dir_all(&cases).unwrap();
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         let mut event = request.clone();
         if row.differs != "as above" {
-            let differs: Map<String, Value> =
+            let differs: serde_json::Map<String, Value> =
                 serde_json::from_str(row.differs.trim_matches('`')).unwrap();
             event.extend(differs);
         }
@@ -71,7 +72,8 @@ fn write_cases(folder: &Path, request: &Map<String, Value>, rows: &[Row<'_>]) {
 fn write_sample(folder: &Path, policy: &str) {
     copy_policy(folder);
     std::fs::create_dir_all(folder.join("maps")).unwrap();
-    std::fs::write(folder.join("maps/native.jq"), ".").unwrap();
+    let shipped = Map::builtin_text("native").unwrap();
+    std::fs::write(folder.join("maps/native.jq"), shipped).unwrap();
     let mut text = format!("journal = \"file:journal\"\n{policy}\n[cloud]\nsite = \"intl\"\n");
     for (name, scheme, variable) in [
         ("native", "standard-webhooks", "NATIVE_WEBHOOK_SECRET"),
@@ -85,12 +87,18 @@ fn write_sample(folder: &Path, policy: &str) {
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
 }
 
-/// Writes the files and entities of a recipe. The first line of each file block names its file.
+/// Writes the files and entities of a recipe. The first line of each block names its file, or the
+/// map at whose end the block belongs.
 fn write_recipe(folder: &Path, recipe: &str) {
-    for (language, comment) in [("cedar", "// "), ("jq", "# ")] {
+    for (language, comment) in [("cedar", "// "), ("jq", "# at the end of ")] {
         for block in blocks(recipe, language) {
             let file = block.lines().next().unwrap().strip_prefix(comment);
-            std::fs::write(folder.join(file.unwrap()), &block).unwrap();
+            let file = folder.join(file.unwrap());
+            let before = match language {
+                "jq" => std::fs::read_to_string(&file).unwrap(),
+                _ => String::new(),
+            };
+            std::fs::write(file, before + &block).unwrap();
         }
     }
     let file = folder.join("policy/entities.json");

@@ -249,7 +249,22 @@ fn a_policy_that_would_not_be_read_is_refused() {
     ];
     let (code, out, err) = run(folder.path(), &arguments);
     assert!(matches!(code, Some(0 | 2)), "{out}{err}");
-    for file in ["sub/x.cedar", "sub/deeper/x.cedar", "X.CEDAR"] {
+    #[cfg(unix)]
+    {
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, policy.join(name));
+        link("..data", "..2026").unwrap();
+        std::fs::create_dir(folder.path().join("shared")).unwrap();
+        link("../shared", "company").unwrap();
+    }
+    for file in [
+        "sub/x.cedar",
+        "sub/deeper/x.cedar",
+        "X.CEDAR",
+        ".sub/x.cedar",
+        ".sub/.x.cedar",
+        #[cfg(unix)]
+        "company/x.cedar",
+    ] {
         std::fs::create_dir_all(policy.join(file).parent().unwrap()).unwrap();
         std::fs::write(policy.join(file), "").unwrap();
         let (code, out, err) = run(folder.path(), &arguments);
@@ -319,6 +334,64 @@ fn a_case_names_the_fields_as_a_ticket_does() {
         let (ended, out, _) = run(repository(), &arguments);
         assert_eq!(ended, Some(code), "{fields}: {out}");
     }
+}
+
+/// A delivery with such a request is answered with 422.
+#[test]
+fn a_case_of_a_share_that_begins_too_late_is_invalid() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = std::fs::read(repository().join("events/body-native.json")).unwrap();
+    let sample: Value = serde_json::from_slice(&sample).unwrap();
+    for (changes, decision) in [
+        (json!({}), "allow"),
+        (
+            json!({"expires_in": "4h", "not_before": "2026-12-02T08:00:00Z"}),
+            "invalid",
+        ),
+        (
+            json!({"expires_in": null, "not_before": "2029-11-02T08:00:00Z"}),
+            "invalid",
+        ),
+        (
+            json!({"expires_in": null, "expires_at": "2026-11-02T07:00:00Z"}),
+            "invalid",
+        ),
+    ] {
+        let mut event = sample.clone();
+        let fields = event.as_object_mut().unwrap();
+        fields.extend(changes.as_object().unwrap().clone());
+        std::fs::write(folder.path().join("event.json"), event.to_string()).unwrap();
+        for (expected, code) in [(decision, 0), ("deny", 1)] {
+            let case = format!(
+                "[[case]]\nname = \"late\"\nsource = \"native\"\nevent = \"event.json\"\n\
+                 now = \"2026-11-02T08:00:00Z\"\n[case.expect]\ndecision = {expected:?}\n"
+            );
+            std::fs::write(folder.path().join("cases.toml"), case).unwrap();
+            let cases = folder.path().to_str().unwrap();
+            let arguments = ["test", "--config", "sharehook.local.toml", cases];
+            let (ended, out, _) = run(repository(), &arguments);
+            assert_eq!(ended, Some(code), "{changes}: {out}");
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_decision_of_a_case_is_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = repository().join("events/body-native.json");
+    let case = format!(
+        "[[case]]\nname = \"a\"\nsource = \"native\"\nevent = {event:?}\n[case.expect]\n\
+         decision = \"allowed\"\n"
+    );
+    std::fs::write(folder.path().join("cases.toml"), case).unwrap();
+    let cases = folder.path().to_str().unwrap();
+    let arguments = ["test", "--config", "sharehook.local.toml", cases];
+    let (code, out, _) = run(repository(), &arguments);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("cases.toml:6: ") && out.contains("`invalid`"),
+        "{out}"
+    );
 }
 
 #[test]

@@ -24,5 +24,6 @@ pub(super) use incoming::{IncomingDelivery, IncomingRequest};
 pub(super) use invocation_credentials::CredentialHeaders;
 pub(super) use own_comments::own_comment;
 pub(super) use refusals::Refusals;
+pub(super) use rejections::too_late;
 pub(super) use replies::{conflict, overloaded, unavailable};
 pub(super) use sns_certificates::Certificates;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::app::{Answer, App, Deadline, Ending, IncomingRequest, Reply};
-use crate::domain::{Expiry, Problem, Timestamp};
+use crate::domain::{Expiry, Problem, ShareRequest, Timestamp};
 use crate::inbound::{Map, MapRefusal, VerifiedDelivery};
 use crate::journal::{JournalError, Received, Recorded, Rejection, WorkerLease};
 use crate::telemetry::Metric;
@@ -87,28 +87,35 @@ impl App {
         let answer = Answer::invalid(&incoming.identity.id, vec![problem]);
         (Ending::Invalid, answer)
     }
+}
 
-    /// Returns the problem if a new request would begin too late: at or after its own expiry, or
-    /// later than `[limits] not_before_within` allows.
-    pub(in crate::app) fn too_late(&self, incoming: &IncomingRequest<'_>) -> Option<Problem> {
-        let bound = self.config().not_before_within;
-        let latest = incoming.now.checked_add(bound).unwrap_or(Timestamp::MAX);
-        if let Some(begin) = incoming.request.not_before.filter(|begin| *begin > latest) {
-            return Some(Problem::new(
-                "not_before",
-                format!("{begin} is too far ahead; the latest is {latest}"),
-                "write an earlier instant, or raise [limits] not_before_within",
-            ));
-        }
-        over_before_it_begins(incoming)
+/// Returns the problem if a new request would begin too late: at or after its own expiry, or later
+/// than `within`, the bound of `[limits] not_before_within`, allows.
+pub(in crate::app) fn too_late(
+    request: &ShareRequest,
+    now: Timestamp,
+    approved_at: Timestamp,
+    within: Duration,
+) -> Option<Problem> {
+    let latest = now.checked_add(within).unwrap_or(Timestamp::MAX);
+    if let Some(begin) = request.not_before.filter(|begin| *begin > latest) {
+        return Some(Problem::new(
+            "not_before",
+            format!("{begin} is too far ahead; the latest is {latest}"),
+            "write an earlier instant, or raise [limits] not_before_within",
+        ));
     }
+    over_before_it_begins(request, now, approved_at)
 }
 
 /// Returns the problem if a new share would expire before it begins.
-fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
-    let approved_at = incoming.approved_at;
-    let end = incoming.request.expires_at(approved_at)?;
-    if let (true, Some(Expiry::In(_))) = (end <= incoming.now, &incoming.request.expires) {
+fn over_before_it_begins(
+    request: &ShareRequest,
+    now: Timestamp,
+    approved_at: Timestamp,
+) -> Option<Problem> {
+    let end = request.expires_at(approved_at)?;
+    if let (true, Some(Expiry::In(_))) = (end <= now, &request.expires) {
         return Some(Problem::new(
             "expires_in",
             format!(
@@ -117,7 +124,7 @@ fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
             "approve a new request",
         ));
     }
-    if end <= incoming.now {
+    if end <= now {
         return Some(Problem::new(
             "expires_at",
             format!("{end} has already passed"),
@@ -126,7 +133,7 @@ fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
     }
     // The parser has already compared `expires_at` with `not_before`, so the request must have
     // `expires_in` here.
-    let begin = incoming.request.not_before.filter(|begin| end <= *begin)?;
+    let begin = request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
         "expires_in",
         format!(

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::app::approvals::Fetcher;
-use crate::app::deliveries::identity_of;
+use crate::app::deliveries::{identity_of, too_late};
 use crate::app::rules::{Intake, Prepared};
 use crate::config::SourceConfig;
 use crate::domain::{
@@ -128,6 +128,13 @@ impl Prepared {
     }
 
     fn outcome(&self, identity: &Identity, request: &ShareRequest, now: Timestamp) -> CaseOutcome {
+        let within = self.config().not_before_within;
+        if let Some(problem) = too_late(request, now, now, within) {
+            return CaseOutcome {
+                request: native(request),
+                ..refused(vec![problem.to_string()])
+            };
+        }
         let question = Question {
             identity,
             request,
@@ -214,6 +221,10 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
         MapRefusal::Unreadable(problem) => vec![problem.to_string()],
         MapRefusal::Invalid(problems) => problems.0.iter().map(ToString::to_string).collect(),
     };
+    refused(why)
+}
+
+fn refused(why: Vec<String>) -> CaseOutcome {
     CaseOutcome {
         decision: "invalid".to_owned(),
         policies: Vec::new(),

@@ -90,6 +90,28 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
         let problems = read.unwrap_err();
         assert!(problems.to_string().contains(why), "{bad}: {problems}");
     }
+    let jira = NOTIFY
+        .replace("\"webhook\"", "\"jira\"")
+        .replace("secret =", "auth.basic =");
+    for (target, why) in [
+        (
+            format!("{NOTIFY}on = [\"expiring\"]\n"),
+            "on: expiring has no effect",
+        ),
+        (
+            format!("{jira}on = [\"denied\"]\ntransitions = {{ completed = \"31\" }}\n"),
+            "transitions: completed has no effect",
+        ),
+        (
+            format!("{jira}transitions = {{ drifted = \"31\" }}\n"),
+            "transitions: drifted has no effect",
+        ),
+    ] {
+        let text = format!("{GOOD}{target}");
+        let read = Config::read("sharehook.toml", &text, &vars, &AwsSecrets::new());
+        let problems = read.unwrap_err();
+        assert!(problems.to_string().contains(why), "{target}: {problems}");
+    }
     let text = GOOD.replace("[cloud]", "[limits]\nnotice = \"3d\"\n\n[cloud]");
     let read = Config::read("sharehook.toml", &text, &vars, &AwsSecrets::new());
     assert!(

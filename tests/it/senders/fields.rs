@@ -233,6 +233,75 @@ fn what_changes_together_with_the_approval_is_refused() {
     }
 }
 
+#[test]
+fn what_a_transition_of_jira_changes_is_not_approved() {
+    let jira = approved("jira");
+    let status = jira["changelog"]["items"][0].clone();
+    let with_item =
+        |event: &Value, item: Value| with(event, "/changelog/items", json!([item, status.clone()]));
+    let action = "/issue/fields/customfield_10106";
+    let cancel = with(&jira, action, json!("cancel"));
+    for (item, says) in [
+        (
+            json!({"field": "accounts", "fieldtype": "custom", "fieldId": "customfield_10103"}),
+            "field customfield_10103 changed together with the status",
+        ),
+        (
+            json!({"field": "action", "fieldtype": "custom", "fieldId": "customfield_10106"}),
+            "field customfield_10106 changed together with the status",
+        ),
+        (
+            json!({"field": "Accounts", "fieldtype": "custom"}),
+            "a custom field changed together with the status",
+        ),
+        (
+            json!({"field": "reporter", "fieldtype": "jira"}),
+            "the reporter changed together with the status",
+        ),
+        (
+            json!({"field": "reporter", "fieldtype": "jira", "fieldId": "reporter"}),
+            "the reporter changed together with the status",
+        ),
+    ] {
+        refused("jira", &with_item(&jira, item.clone()), says);
+        assert_eq!(one("jira", &with_item(&cancel, item))["action"], "cancel");
+    }
+    for item in [
+        json!({"field": "resolution", "fieldtype": "jira", "fieldId": "resolution"}),
+        json!({"field": "Rank", "fieldtype": "custom", "fieldId": "customfield_10019"}),
+    ] {
+        assert_eq!(one("jira", &with_item(&jira, item)), one("jira", &jira));
+    }
+}
+
+/// A person who opens a ticket for somebody else, or edits what it asks for, could otherwise name
+/// another requester and approve it alone.
+#[test]
+fn a_person_who_opened_or_edited_the_ticket_is_no_second_person() {
+    let jira = approved("jira");
+    let mut opened = jira.clone();
+    opened["issue"]["fields"]["creator"] = jira["user"].clone();
+    let mut zendesk = approved("zendesk-ticket");
+    zendesk["instance"]["ticket"]["submitter_id"] = zendesk["event"]["by"].clone();
+    let mut gitlab = approved("gitlab");
+    gitlab["object_attributes"]["last_edited_by_id"] = gitlab["user"]["id"].clone();
+    for (map, own) in [
+        ("jira", opened),
+        ("zendesk-ticket", zendesk),
+        ("gitlab", gitlab),
+    ] {
+        let request = one(map, &own);
+        assert_eq!(request["approvers"], json!([request["requester"]]), "{map}");
+        let other = one(map, &approved(map));
+        assert_ne!(other["approvers"], json!([other["requester"]]), "{map}");
+    }
+    // In Data Center, people may write any address into their own profiles.
+    let mut own_address = jira;
+    own_address["user"] =
+        json!({"name": "carol", "key": "JIRAUSER3", "emailAddress": "bob@example.com"});
+    assert_eq!(one("jira", &own_address)["approvers"], json!(["carol"]));
+}
+
 /// The ticket is fetched after the approval. The API and the placeholders of a trigger write the
 /// same value in different forms.
 #[test]

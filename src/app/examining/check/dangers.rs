@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::rules::facts;
 use crate::app::sweeps::{MIN_SECONDS, seal_key};
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, HttpConfig, MetricsAccess, SourceConfig};
 use crate::domain::{Danger, NoticeKind, Problem, Timestamp, Warning};
 use crate::inbound::{Replies, SchemeKind};
 use crate::journal::JournalLocation;
@@ -154,7 +154,17 @@ fn unread_instances(config: &Config) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// Warns if two sources have the same secret, or a source and a `[[notify]]`.
+/// Whether the token for `/report` or `/metrics` is one of these secrets.
+fn readers_have(http: &HttpConfig, secrets: &[&str]) -> bool {
+    let metrics = match &http.metrics {
+        Some(MetricsAccess::Token(token)) => Some(token),
+        Some(MetricsAccess::Open | MetricsAccess::Off) | None => None,
+    };
+    let mut tokens = http.report.iter().chain(metrics);
+    tokens.any(|token| secrets.contains(&token.expose_secret()))
+}
+
+/// Warns if two sources have the same secret, or a source and a `[[notify]]` or a reader.
 fn shared_secrets(config: &Config) -> Vec<Warning> {
     // A command of the operator has invented texts in place of secrets; they are not in `secrets`.
     let texts = |source: &SourceConfig| -> Vec<SecretString> {
@@ -185,6 +195,12 @@ fn shared_secrets(config: &Config) -> Vec<Warning> {
                 format!(
                     "source {name} has the secret of notify {}: the receiver of notifications can request shares",
                     target.subscription.name
+                ),
+                "give each its own secret",
+            ),
+            (None, None) if readers_have(&config.http, &own) => (
+                format!(
+                    "source {name} has the secret of [http] report or metrics: their readers can request shares"
                 ),
                 "give each its own secret",
             ),

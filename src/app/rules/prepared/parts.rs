@@ -282,26 +282,27 @@ const MAX_BELOW: usize = 10_000;
 
 /// Returns a policy that [`read_policies`] skips, or a folder that may contain one, with what is
 /// wrong and the remedy: a policy in a folder of the policy directory at any depth, or with an end in
-/// upper case. Ignores hidden files and folders, because Kubernetes keeps the files of a ConfigMap in
-/// hidden folders, and a volume's `lost+found`. Does not follow symbolic links to folders.
+/// upper case. Follows symbolic links, which end at `MAX_BELOW` if they lead in a circle. Ignores the
+/// folders `..data` and `..2026_…`, in which Kubernetes keeps the files of a ConfigMap, and those that
+/// tools make: `.git`, and a volume's `lost+found`.
 fn unread_policy(entry: &fs::DirEntry) -> Option<(PathBuf, String, &'static str)> {
     const MOVE: &str =
         "move it into the policy directory itself, with a name that ends in .cedar; or rename it";
     const SMALLER: &str = "move the folder out of the policy directory";
-    let hidden = |path: &Path| {
+    let ignored = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with('.') || name == "lost+found"
+        name.to_string_lossy().starts_with("..") || name == ".git" || name == "lost+found"
     };
     let (mut left, mut seen) = (vec![entry.path()], 0);
     while let Some(path) = left.pop() {
-        if hidden(&path) {
+        if ignored(&path) {
             continue;
         }
         let cannot = |error: io::Error| {
             let problem = format!("cannot be read, and may contain a policy: {error}");
             Some((path.clone(), problem, SMALLER))
         };
-        match fs::symlink_metadata(&path) {
+        match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return cannot(error),
             Ok(found) if !found.is_dir() => {

@@ -38,14 +38,33 @@ struct Case {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
-    /// `allow`, `deny`, `ignored` or `invalid`.
-    decision: String,
+    decision: Decision,
     /// The determining policies, in any order.
     policies: Option<Vec<String>>,
     /// Some fields of the request, named as in a native request.
     request: Option<Map<String, Value>>,
     /// The calls of the plan, if the image is not shared yet.
     plan: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Allow,
+    Deny,
+    Ignored,
+    Invalid,
+}
+
+impl Decision {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Ignored => "ignored",
+            Self::Invalid => "invalid",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -199,7 +218,7 @@ fn compare(expect: &Expect, outcomes: &[CaseOutcome]) -> Vec<Difference> {
     let why = outcomes.iter().flat_map(|o| o.why.clone()).collect();
     note(
         "decision",
-        vec![expect.decision.clone()],
+        vec![expect.decision.as_str().to_owned()],
         vec![outcome.decision.clone()],
         why,
     );
