@@ -200,9 +200,8 @@ impl App {
             round.report.add_overdue(state, now);
         }
         let rules = &self.prepared.notice_rules;
-        let (owing, ends): (Vec<_>, Vec<_>) = ends
-            .into_iter()
-            .partition(|(due, state)| self.owes_now(state, &due.wake_ups, now));
+        let owes = |(due, state): &Due<'_>| self.owes_now(state, &due.wake_ups, now);
+        let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(owes);
         let owing = owing.into_iter().map(|(due_stream, state)| {
             (
                 due_stream.wake_ups.clone(),

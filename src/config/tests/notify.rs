@@ -21,7 +21,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
     // A preset that comments on tickets does not get notifications that belong to no ticket.
     let jira = NOTIFY
         .replace("\"webhook\"", "\"jira\"")
-        .replace("secret =", "auth.basic =");
+        .replace("secret =", "auth.bearer =");
     let read_jira = |more: &str| {
         let text = format!("{GOOD}{jira}{more}");
         Config::read("sharehook.toml", &text, &vars, &AwsSecrets::new())
