@@ -28,7 +28,9 @@ struct Row<'a> {
 }
 
 fn rows(recipe: &str) -> Vec<Row<'_>> {
-    let lines = recipe.lines().filter(|line| line.starts_with("| "));
+    // A line of jq can begin like a row.
+    let is_row = |line: &&str| line.starts_with("| ") && line.ends_with('|');
+    let lines = recipe.lines().filter(is_row);
     let cells = lines.map(|line| line.split(" | ").collect());
     let cells = cells.filter(|cells: &Vec<&str>| cells.len() == 3);
     let rows = cells.map(|cells| Row {

@@ -75,13 +75,13 @@ pub(crate) fn native(data: &[u8]) {
 }
 
 fn delivered(body: &[u8]) -> VerifiedDelivery {
-    let from = vec!["queue".to_owned()];
+    let from = vec!["invoke".to_owned()];
     let spec = SchemeSpec::preset(SchemeName::Trusted);
     let verifier = Verifier::new(spec, Vec::new(), from).unwrap();
     let delivery = Delivery {
         source: "s".parse().unwrap(),
         via: Via::Host {
-            origin: "queue".to_owned(),
+            origin: "invoke".to_owned(),
             id: None,
         },
         body: body.to_vec().into(),
@@ -142,7 +142,7 @@ pub(crate) fn schemes(data: &[u8]) {
             _ => vec![TOKEN.into()],
         };
         let from = match name {
-            SchemeName::Trusted => vec!["queue".to_owned()],
+            SchemeName::Trusted => vec!["invoke".to_owned()],
             SchemeName::Sns => vec!["arn:aws:sns:us-east-1:000000000000:share-requests".to_owned()],
             SchemeName::Dingtalk | SchemeName::Wecom => vec!["receiver".to_owned()],
             _ => Vec::new(),
