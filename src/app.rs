@@ -252,12 +252,7 @@ impl App {
         if let Some(problem) = too_late(incoming.request, now, approved_at, within) {
             return Ok(self.refuse_late(incoming, problem).await);
         }
-        let decision = self.decide(
-            &incoming.identity,
-            incoming.request,
-            incoming.now,
-            incoming.approved_at,
-        );
+        let decision = self.decide(&incoming.identity, incoming.request, now, approved_at);
         if self.prepared.plan_only {
             self.find_source(incoming.request).await?;
             return Ok(self.show_plan(incoming, &decision).await);

@@ -389,7 +389,7 @@ fn a_misspelt_decision_of_a_case_is_a_mistake() {
     let (code, out, _) = run(repository(), &arguments);
     assert_eq!(code, Some(1));
     assert!(
-        out.contains("cases.toml:6: ") && out.contains("`invalid`"),
+        out.contains("cases.toml:6\n") && out.contains("`invalid`"),
         "{out}"
     );
 }
