@@ -37,8 +37,8 @@ fn listing(kind: &SchemeKind) -> Listed {
     }
 }
 
-/// Whether a host or an operator's command sends messages with this origin. A command that needs no secrets leaves a
-/// variable that is not set as `env:NAME`.
+/// Whether a host or an operator's command sends messages with this origin. A command that needs no
+/// secrets leaves a variable that is not set as `env:NAME`.
 fn is_sent(origin: &str, topics: bool) -> bool {
     match TriggerOrigin::parse(origin) {
         Some(TriggerOrigin::Arn(arn)) => !topics || arn.split(':').nth(2) == Some("sns"),

@@ -363,8 +363,11 @@ async fn a_running_function_seals_with_the_key_that_replaced_its_own() {
         problem.contains("aws-secretsmanager:seal is not the key that signs the log now"),
         "{problem}"
     );
+    // A mistyped key must not stay in force.
+    *secret.lock().unwrap() = "typo".to_owned();
+    assert!(app.now_in_force().await.seal_when_due().await.is_some());
     *secret.lock().unwrap() = NEW.to_owned();
-    assert_eq!(app.seal_when_due().await, None);
+    assert_eq!(app.now_in_force().await.seal_when_due().await, None);
     share("r-3").await;
     assert_eq!(app.now_in_force().await.seal_when_due().await, None);
 }

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
+use crate::app::sweeps::signer;
 use crate::config::{
     AwsSecrets, Config, Renewal, SealConfig, SealKey, SecretError, SecretRef, text_of,
 };
@@ -123,7 +124,11 @@ impl App {
             ..seal
         });
         let renewed = Arc::new(present.renewed(config).ok()?);
-        self.rules.put(Arc::clone(&renewed));
+        // Keep the old key in force if the new one cannot be used: after the error of the old key,
+        // the next seal reads it again.
+        if signer(renewed.config()).is_ok() {
+            self.rules.put(Arc::clone(&renewed));
+        }
         Some(self.under(renewed))
     }
 
