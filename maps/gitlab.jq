@@ -41,7 +41,7 @@ select(approves)
     lighthouse: ($ask.lighthouse | ticket_flag),
     requester: $author,
     # A person who edited the text last may not approve it either.
-    approvers: [.user.id | select(. != null) | if . == $editor then $author else tostring end],
+    approvers: [.user.id | select(. != null) | tostring | select(. == $author or . != ($editor | tostring))],
     ticket: $issue,
     reason: .object_attributes.title
   }

@@ -37,8 +37,8 @@ def rfc3339_offset:
 
 # People of Jira Cloud by address, or by account id where the address is hidden. People of Data Center, which has no account
 # ids, by user name: there, people may write any address into their own profile.
-# An approver who is the reporter gets the reporter's name, so that a second spelling cannot hide a self-approval. So does an
-# approver who created the issue: whoever creates or edits an issue can name another reporter.
+# An approver who is the reporter gets the reporter's name, so that a second spelling cannot hide a self-approval. An
+# approver who created the issue for another reporter does not count: whoever creates an issue can name any reporter.
 def person: if .accountId == null then .name else .emailAddress // .accountId end;
 def same($other): . != null and $other != null and
   ((.accountId != null and .accountId == $other.accountId) or (.name != null and .name == $other.name));
@@ -66,7 +66,7 @@ select(.webhookEvent == "jira:issue_updated")
     accounts: ($ask | field_accounts | words),
     lighthouse: ($ask | field_lighthouse | text | ticket_flag),
     requester: $requester,
-    approvers: [.user | if same($fields.reporter) or same($fields.creator) then $requester else person end | select(. != null)],
+    approvers: [.user | if same($fields.reporter) then $requester elif same($fields.creator) then empty else person end | select(. != null)],
     ticket: .issue.key,
     reason: $fields.summary
   }

@@ -47,7 +47,7 @@ select((.state | text) == "approved")
     lighthouse: ($ask.lighthouse | text | ticket_flag),
     requester: $requester,
     # A person who opened the item for somebody else may not approve it either.
-    approvers: [$approver | if . != null and . == $opener then $requester else . end | select(. != null)],
+    approvers: [$approver | select(. != null and (. == $requester or . != $opener))],
     ticket: ($record.number | text),
     reason: ($record.short_description | text)
   }

@@ -42,6 +42,7 @@ def approved($then; $id):
 | select($approver == $actor)
 | (approved($then; field_action) // "share" | ascii_downcase) as $action
 | (.requester_id | text) as $requester
+| (.submitter_id | text) as $submitter
 | {
     # A ticket shares once and cancels once, however often it is edited.
     id: "\(.id | text | required("ticket.id"))/\($action)",
@@ -52,7 +53,7 @@ def approved($then; $id):
     lighthouse: (approved($then; field_lighthouse) | ticket_flag),
     requester: $requester,
     # A person who opened the ticket for somebody else may not approve it either.
-    approvers: [if $approver == (.submitter_id | text) then $requester else $approver end],
+    approvers: [$approver | select(. == $requester or . != $submitter)],
     ticket: (.id | text),
     reason: (.subject | text)
   }

@@ -301,7 +301,11 @@ impl App {
             }
             // Writing record 0 took too long. The backlog or the sweep takes the request over, and
             // looks at the cloud and at the other requests again.
-            (Opened::New(claim, _), _) => self.give_back(*claim).await?,
+            (Opened::New(claim, _), _) => {
+                let recorded = self.answer_and_notify(claim.state(), true);
+                incoming.delivery.early.recorded(recorded);
+                self.give_back(*claim).await
+            }
             // The request was denied, waits for its `not_before`, or got no slot.
             (Opened::Kept(state), _) => *state,
             (Opened::Existing(state), _) => return self.redelivered(incoming, *state).await,

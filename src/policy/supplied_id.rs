@@ -30,7 +30,7 @@ impl<'a> SuppliedId<'a> {
         if *name == names.account {
             let digits = text
                 .chars()
-                .filter(char::is_ascii_digit)
+                .filter(|c| !c.is_whitespace() && *c != '-')
                 .collect::<String>();
             checked::<AccountId>(text, &digits).map(|_| Self::Account)
         } else if *name == names.source {

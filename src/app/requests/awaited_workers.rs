@@ -108,9 +108,11 @@ impl App {
             return Ok(BTreeSet::new());
         };
         // Only the cloud knows it if the image was put into Lighthouse elsewhere.
-        let source = match self.context(request, deadline).cloud.blueprint(id).await {
-            Ok(found) => found.and_then(|found| found.image_id?.parse::<ImageRef>().ok()),
-            Err(_) => self.published_as(&request.region, &image).await?,
+        let read = self.context(request, deadline).cloud.blueprint(id).await;
+        let found = read.ok().flatten();
+        let source = match found.and_then(|found| found.image_id?.parse::<ImageRef>().ok()) {
+            Some(source) => Some(source),
+            None => self.published_as(&request.region, &image).await?,
         };
         let Some(source) = source else {
             return Ok(BTreeSet::new());

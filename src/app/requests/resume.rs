@@ -94,18 +94,23 @@ impl App {
 
     /// Ends the turn of a new request before it made a call. Its record says that the read of the
     /// cloud in record 0 no longer counts: until the next turn, somebody else may share the image.
-    pub(in crate::app) async fn give_back(&self, claim: Claim) -> Result<State, JournalError> {
+    /// Returns the state on record. If the record cannot be written, another worker takes the
+    /// request over after the end of the lease.
+    pub(in crate::app) async fn give_back(&self, claim: Claim) -> State {
         let mut writer = self.writer(claim);
         loop {
             let next = self.now().checked_add(OUT_OF_TIME_PAUSE);
             let next = next.unwrap_or(Timestamp::MAX);
             let why = "the time ran out before the first call".to_owned();
             match writer.wait(why, next, None).await {
-                Ok(()) => return Ok(writer.state().clone()),
-                Err(Stop::CalledOff) => {}
-                Err(Stop::Journal(error)) => return Err(error),
-                Err(_) => return self.reread(writer.state().stream()).await,
+                Err(Stop::CalledOff) => continue,
+                Err(Stop::Journal(error)) => {
+                    let identity = writer.state().identity();
+                    tracing::warn!(%identity, %error, "a claim cannot be given back; a sweep continues the request after the end of its lease");
+                }
+                Ok(()) | Err(Stop::Lost | Stop::BlueprintNamed) => {}
             }
+            return writer.state().clone();
         }
     }
 

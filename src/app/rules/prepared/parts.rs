@@ -282,16 +282,17 @@ const MAX_BELOW: usize = 10_000;
 
 /// Returns a policy that [`read_policies`] skips, or a folder that may contain one, with what is
 /// wrong and the remedy: a policy in a folder of the policy directory at any depth, or with an end in
-/// upper case. Follows symbolic links, which end at `MAX_BELOW` if they lead in a circle. Ignores the
-/// folders `..data` and `..2026_…`, in which Kubernetes keeps the files of a ConfigMap, and those that
-/// tools make: `.git`, and a volume's `lost+found`.
+/// upper case. Follows symbolic links; a circle ends with an error of the system or at `MAX_BELOW`.
+/// Ignores the folders `..data` and `..2026_…`, in which Kubernetes keeps the files of a ConfigMap,
+/// and those that tools make: `.git`, and a volume's `lost+found` and `.snapshot`.
 fn unread_policy(entry: &fs::DirEntry) -> Option<(PathBuf, String, &'static str)> {
     const MOVE: &str =
         "move it into the policy directory itself, with a name that ends in .cedar; or rename it";
     const SMALLER: &str = "move the folder out of the policy directory";
     let ignored = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with("..") || name == ".git" || name == "lost+found"
+        let name = name.to_string_lossy();
+        name.starts_with("..") || [".git", "lost+found", ".snapshot"].contains(&&*name)
     };
     let (mut left, mut seen) = (vec![entry.path()], 0);
     while let Some(path) = left.pop() {
