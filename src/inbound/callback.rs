@@ -39,8 +39,8 @@ impl Callback {
     }
 
     /// Returns every text that must not be recorded or logged: the secrets and, of an address, the
-    /// path, which a target's or proxy's error page may quote, and each part of it that is too long
-    /// to be an ordinary word by chance.
+    /// path, which a target's or proxy's error page may quote, and each part of it that is not
+    /// short.
     pub fn secrets(&self) -> Vec<&str> {
         let mut all = Vec::new();
         all.extend(self.task_token.iter().map(ExposeSecret::expose_secret));

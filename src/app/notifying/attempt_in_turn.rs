@@ -41,7 +41,7 @@ impl App {
         turns: Vec<Turn>,
     ) -> Result<bool, JournalError> {
         let mut waits = false;
-        let mut held_by: Option<String> = None;
+        let mut held_by: Option<(String, Option<i64>)> = None;
         for turn in turns {
             let ends_task = self.ends_task(&turn.owed);
             let failed = round.failures.leave(&turn.owed.notice.notify);
@@ -51,17 +51,21 @@ impl App {
             }
             let held = held_by.as_ref().filter(|_| turn.is_held());
             let end = match held {
-                Some(why) => Err(Failure::passing(format!("waits for an earlier one: {why}"))),
+                Some((why, retry_after)) => Err(Failure {
+                    retry_after: *retry_after,
+                    ..Failure::passing(format!("waits for an earlier one: {why}"))
+                }),
                 None => self.attempt_one(round, &turn.owed).await?,
             };
             let Turn { owed, is_due } = turn;
             if let Err(failure) = &end {
                 waits |= ends_task && !failure.refused && !failure.is_final;
-                if held.is_none() && !failure.is_of_message {
+                // Only one failure of a stream counts against its target.
+                if held_by.is_none() && !failure.is_of_message {
                     round.failures.count(&owed.notice.notify);
                 }
                 if held_by.is_none() && failure.is_of_target() {
-                    held_by = Some(failure.why.clone());
+                    held_by = Some((failure.why.clone(), failure.retry_after));
                 }
                 if !is_due && !failure.is_final {
                     continue;

@@ -77,7 +77,7 @@ impl Examination {
 
 impl Prepared {
     /// Returns the dangers that are found without secrets, except those that `[check] allow` names.
-    pub(crate) fn dangers_without_secrets(&self, now: Timestamp) -> Vec<Warning> {
+    pub fn dangers_without_secrets(&self, now: Timestamp) -> Vec<Warning> {
         let mut found = dangers(self.config(), Some(&self.policies), now);
         let needs = [Danger::SharedSecret, Danger::UnsealedJournal];
         found.retain(|warning| !needs.contains(&warning.danger));
