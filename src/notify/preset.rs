@@ -250,7 +250,7 @@ impl Preset {
     }
 
     /// Whether an answer with this status to a request with `method` means that the ticket is closed
-    /// for ever. Zendesk closes a solved ticket after at most 28 days, and then refuses each update.
+    /// for good. Zendesk closes a solved ticket after at most 28 days, and then refuses each update.
     pub fn is_closed(self, method: &str, status: u16) -> bool {
         self == Self::Zendesk && method == "PUT" && status == 422
     }

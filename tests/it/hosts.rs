@@ -194,7 +194,7 @@ async fn a_schedule_sweeps_as_a_rule_and_as_a_scheduler() {
     );
 }
 
-/// Whoever may invoke the function chooses what its event says about its origin.
+/// A caller who may invoke the function chooses what its event says about its origin.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_can_claim_the_origin_of_the_operators_commands() {
     let site = Site::trusting(&["commands"], &["azure:b"]).await;

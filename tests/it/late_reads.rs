@@ -246,13 +246,17 @@ async fn an_expiry_counts_from_the_approval() {
     }
 }
 
+fn carol() -> Operator {
+    Operator {
+        source: "feishu".parse().unwrap(),
+        requester: "carol".to_owned(),
+    }
+}
+
 /// An operator retries it, after the approval was withdrawn.
 #[tokio::test]
 async fn a_denied_request_reads_its_instance_again_before_it_shares() {
-    let by = Operator {
-        source: "feishu".parse().unwrap(),
-        requester: "carol".to_owned(),
-    };
+    let by = carol();
     for readable in [true, false] {
         let mut world = feishu::world().await;
         world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
@@ -281,10 +285,7 @@ async fn a_denied_request_reads_its_instance_again_before_it_shares() {
 /// approved any more. It ends after `retry_for`, its ticket learns that, and `retry` reopens it.
 #[tokio::test]
 async fn a_share_whose_instance_stays_unreadable_fails_after_retry_for() {
-    let by = Operator {
-        source: "feishu".parse().unwrap(),
-        requester: "carol".to_owned(),
-    };
+    let by = carol();
     for rejected in [false, true] {
         let mut world = feishu::system().notifying_world().await;
         world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
@@ -351,10 +352,7 @@ async fn looks_at_an_unreadable_instance_become_rarer() {
     world.sweep().await;
     world.restore_entities();
     feishu::fail(&world, Some(1_395_001));
-    let by = Operator {
-        source: "feishu".parse().unwrap(),
-        requester: "carol".to_owned(),
-    };
+    let by = carol();
     let retried = (world.app).retry(CODE, &by, "the list is corrected", deadline());
     retried.await.unwrap();
     let mut pauses = Vec::new();
@@ -437,10 +435,7 @@ async fn a_share_that_has_called_waits_for_its_unreadable_instance() {
     assert_eq!(state(&world, CODE).await.status(), Status::Failed);
     world.cloud.clear_faults();
     feishu::fail(&world, Some(1_395_001));
-    let by = Operator {
-        source: "feishu".parse().unwrap(),
-        requester: "carol".to_owned(),
-    };
+    let by = carol();
     let retried = world
         .app
         .retry(CODE, &by, "the account exists now", deadline());
@@ -507,10 +502,7 @@ async fn a_share_that_waits_while_its_source_loses_its_fetch_is_not_made_without
 /// another name. Its old name is then not configured any more, which denies the share.
 #[tokio::test]
 async fn a_share_that_was_not_begun_ends_if_its_source_keeps_no_fetch() {
-    let by = Operator {
-        source: "feishu".parse().unwrap(),
-        requester: "carol".to_owned(),
-    };
+    let by = carol();
     for (from, to, end) in [
         (WITH_FETCH, WITHOUT_FETCH, Status::Failed),
         ("name    = \"feishu\"", "name    = \"lark\"", Status::Denied),

@@ -123,7 +123,7 @@ impl Prepared {
 
     /// Returns the source that trusts the origin which a trigger names.
     pub(in crate::app) fn source_of(&self, origin: &str) -> Option<SourceName> {
-        // Whoever may invoke a function chooses the text of the origin.
+        // A caller who may invoke a function chooses the text of the origin.
         if origin == COMMANDS {
             return None;
         }
